@@ -20,7 +20,6 @@ use super::pool::Pool;
 use super::variant::Variant;
 use crate::kit::http1::Http;
 use crate::kit::server::{self, Peers, Server};
-use crate::kit::weather::Change;
 
 /// The largest total delay, in milliseconds, of a network that still counts as fair.
 const CALM_MS: u64 = 50;
@@ -46,11 +45,7 @@ pub fn run_on_network(variant: Variant, NetPlan { plan, weather, accept_ms }: &N
         let is_fair = weather.is_fair(CALM_MS, plan.callers.len() + 1) && *accept_ms == 0;
         let peers = Peers::Server(hosts.middle, Arc::clone(&server));
         let application = Application::open(variant, plan, peers, plan.is_sound() && is_fair);
-        let restart = |change| match change {
-            Change::Crashed(_) => {}
-            Change::Restarted(_) => server.listen(),
-        };
-        application.work(Some(hosts.middle), || hosts.pass(&weather.events, restart));
+        application.work(Some(hosts.middle), || hosts.pass(&weather.events, |_| server.listen()));
         hosts.network.heal();
         application.close();
         server.hang_up();

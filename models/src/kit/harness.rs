@@ -1,5 +1,5 @@
 //! Tools of the harness that have no counterpart upstream: a lock that is not a scheduling point, a listener that is
-//! bound before any client connects, a future whose waits block, a wait with a deadline, and `Debug` of some fields.
+//! bound before any client connects, a server that returns with its host, a future whose waits block, a wait with a deadline, and `Debug` of some fields.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,15 +31,32 @@ impl<T: Default> Unscheduled<T> {
 
 /// Binds a listener to this port of a host, before any client connects.
 pub(crate) fn bind(host: Host, port: u16) -> TcpListener {
-    match bind_again(host, port) {
-        Some(listener) => listener,
-        None => lastref::bug!("another socket has port {port} of {}", host.name()),
+    match host.block_on(TcpListener::bind(host.address(port))) {
+        Ok(listener) => listener,
+        Err(_) => lastref::bug!("another socket has port {port} of {}", host.name()),
     }
 }
 
-/// Binds a listener on a host that has crashed; `None` while a connection of the earlier process still holds the port.
-pub(crate) fn bind_again(host: Host, port: u16) -> Option<TcpListener> {
-    host.block_on(TcpListener::bind(host.address(port))).ok()
+/// Runs a server on a host, and a new one after each restart of the host: the future of `serve`, with a listener at
+/// this port, which is bound before any client connects. A host that restarts while a connection of the earlier process
+/// still holds the port stays without a server.
+pub(crate) fn install<F>(host: Host, port: u16, serve: impl Fn(TcpListener) -> F + Clone + Send + Sync + 'static)
+where
+    F: Future<Output = ()> + Send,
+{
+    let first = Unscheduled::new(Some(bind(host, port)));
+    host.software("accept", move || {
+        let (first, serve) = (first.take(), serve.clone());
+        async move {
+            let listener = match first {
+                Some(listener) => Ok(listener),
+                None => TcpListener::bind(host.address(port)).await,
+            };
+            if let Ok(listener) = listener {
+                serve(listener).await;
+            }
+        }
+    });
 }
 
 /// Runs a future whose waits block the thread. In memory nothing would poll it again, so it must not return `Pending`.

@@ -63,13 +63,6 @@ pub(crate) struct Star<'a> {
     pub(crate) peers: Vec<Host>,
 }
 
-/// A change of the host of this peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Crashed(usize),
-    Restarted(usize),
-}
-
 impl Weather {
     /// A network without faults.
     pub const FAIR: Weather = Weather::still(false);
@@ -177,30 +170,27 @@ impl Event {
 }
 
 impl Star<'_> {
-    /// Executes the events in order; `changed` ends or starts the processes of a host.
-    pub(crate) fn pass(&self, events: &[Event], mut changed: impl FnMut(Change)) {
+    /// Executes the events in order; `restarted` starts the processes of a peer's host again. The futures of a crashed
+    /// host end with it.
+    pub(crate) fn pass(&self, events: &[Event], mut restarted: impl FnMut(usize)) {
         let mut is_down = vec![false; self.peers.len()];
+        let peer = |number: usize| number % self.peers.len();
         for event in events {
-            let peer = |number: usize| number % self.peers.len();
             match *event {
                 Event::Pause(ms) => sleep(Duration::from_millis(ms)),
                 Event::Partition(number) => self.network.partition(self.middle, self.peers[peer(number)]),
                 Event::Hold(number) => self.network.hold(self.middle, self.peers[peer(number)]),
                 Event::Heal(number) => self.network.release(self.middle, self.peers[peer(number)]),
-                Event::Crash(number) => {
-                    let number = peer(number);
-                    if !std::mem::replace(&mut is_down[number], true) {
-                        self.peers[number].crash();
-                        changed(Change::Crashed(number));
-                    }
+                Event::Crash(number) if !is_down[peer(number)] => {
+                    is_down[peer(number)] = true;
+                    self.peers[peer(number)].crash();
                 }
-                Event::Restart(number) => {
-                    let number = peer(number);
-                    if std::mem::replace(&mut is_down[number], false) {
-                        self.peers[number].restart();
-                        changed(Change::Restarted(number));
-                    }
+                Event::Restart(number) if is_down[peer(number)] => {
+                    is_down[peer(number)] = false;
+                    self.peers[peer(number)].restart();
+                    restarted(peer(number));
                 }
+                Event::Crash(_) | Event::Restart(_) => {}
             }
         }
     }

@@ -18,7 +18,7 @@ use super::plan::{Act, NetPlan, Plan};
 use super::variant::Variant;
 use crate::kit::harness::bind;
 use crate::kit::http1::Http;
-use crate::kit::weather::{CLIENTS, Change};
+use crate::kit::weather::CLIENTS;
 
 /// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
@@ -62,11 +62,9 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
                 engine.join_goroutines();
             }
         }
-        hosts.pass(&weather.events, |change| {
-            if let Change::Restarted(number) = change {
-                sometimes("a client restarts after a crash of its host", true);
-                clients.push(start(number));
-            }
+        hosts.pass(&weather.events, |number| {
+            sometimes("a client restarts after a crash of its host", true);
+            clients.push(start(number));
         });
         act(&engine, plan);
         join(&mut clients);

@@ -16,8 +16,7 @@ use crate::context_pool::plan::{Act, NetPlan, Replier};
 use crate::context_pool::req::ReqOptions;
 use crate::context_pool::socket::Socket;
 use crate::context_pool::variant::Variant;
-use crate::kit::harness::{bind, bind_again};
-use crate::kit::weather::Change;
+use crate::kit::harness::bind;
 
 /// The req socket and its application.
 pub(super) struct Asking {
@@ -77,65 +76,51 @@ impl Asking {
     }
 }
 
-/// The rep socket and its application, or a peer in place of it.
-pub(super) enum Serving {
-    Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Option<Task<()>> },
-    Peer { peer: Arc<Peer>, host: Host, listener: Option<Task<()>> },
+/// The rep socket and its application.
+pub(super) struct Serving {
+    pub(super) nng: Arc<Nng>,
+    pub(super) rep: Arc<Socket>,
+    pub(super) server: Option<Server>,
+    pub(super) listener: Option<Task<()>>,
 }
 
 impl Serving {
-    pub(super) fn start(variant: Variant, plan: &NetPlan, host: Host) -> Serving {
-        match &plan.replier {
+    /// Starts the replying end on a host; `None` if it is a peer that is not NNG.
+    pub(super) fn start(variant: Variant, replier: &Replier, host: Host) -> Option<Serving> {
+        match replier {
             Replier::Peer { greetings, habits } => {
-                let peer = Peer::new(host, greetings.clone(), habits.clone());
-                let listener = Some(peer.listen(bind(host, PORT)));
-                Serving::Peer { peer, host, listener }
+                Peer::start(host, greetings.clone(), habits.clone());
+                None
             }
             Replier::Rep { contexts, works_ms } => {
                 let timers = works_ms.is_some();
                 let nng = Nng::init_on(variant, Threads { timers, ..Threads::NNG }, Some(host));
                 let rep = nng.rep0_open();
                 let server = Server::start(&nng, &rep, *contexts, works_ms.map(Duration::from_millis)).ok();
-                let endpoint = Endpoint::new(&nng, &rep, host, (REP0, REQ0));
-                let listener = Some(endpoint.listen(bind(host, PORT)));
-                Serving::Rep { nng, rep, server, listener }
+                let listener = Endpoint::new(&nng, &rep, host, (REP0, REQ0)).listen(bind(host, PORT));
+                Some(Serving { nng, rep, server, listener: Some(listener) })
             }
-        }
-    }
-
-    /// Handles a crash or a restart of the host.
-    pub(super) fn change(&mut self, change: Change) {
-        let Serving::Peer { peer, host, listener } = self else { return };
-        match change {
-            Change::Crashed(0) => {
-                listener.take().map(Task::join);
-                peer.join();
-            }
-            Change::Restarted(0) => *listener = bind_again(*host, PORT).map(|listener| peer.listen(listener)),
-            Change::Crashed(_) | Change::Restarted(_) => {}
         }
     }
 
     pub(super) fn act(&self, act: Act) {
-        match (act, self) {
-            (Act::ClosePipes, Serving::Rep { rep, .. }) => rep.close_pipes(),
-            (Act::CloseRep, Serving::Rep { rep, listener, .. }) => {
-                listener.iter().for_each(Task::abort);
+        match act {
+            Act::ClosePipes => self.rep.close_pipes(),
+            Act::CloseRep => {
+                self.listener.iter().for_each(Task::abort);
                 // A second close returns NNG_ECLOSED and does nothing else.
-                let _ = rep.close();
+                let _ = self.rep.close();
             }
-            _ => {}
+            Act::Pause(_) | Act::Reset(_) | Act::CloseReq => {}
         }
     }
 
-    /// Stops the server and closes the socket; `None` for a peer.
-    pub(super) fn end(self) -> Option<Arc<Nng>> {
-        let (Serving::Peer { listener, .. } | Serving::Rep { listener, .. }) = &self;
-        listener.iter().for_each(Task::abort);
-        let Serving::Rep { nng, rep, server, listener } = self else { return None };
-        server.into_iter().for_each(Server::stop);
-        let _ = rep.close();
-        listener.map(Task::join);
-        Some(nng)
+    /// Stops the server and closes the socket.
+    pub(super) fn end(self) -> Arc<Nng> {
+        self.listener.iter().for_each(Task::abort);
+        self.server.into_iter().for_each(Server::stop);
+        let _ = self.rep.close();
+        self.listener.map(Task::join);
+        self.nng
     }
 }

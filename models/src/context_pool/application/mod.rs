@@ -43,7 +43,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     let application = Application::new(&nng, &req, plan.style);
     let threads = application.start(&plan.callers);
     let asking = Asking { application, dialers: Vec::new(), threads, hurried: false };
-    let serving = Serving::Rep { nng: Arc::clone(&nng), rep: Arc::clone(&rep), server, listener: None };
+    let serving = Serving { nng: Arc::clone(&nng), rep: Arc::clone(&rep), server, listener: None };
     for act in &plan.acts {
         match *act {
             Act::Reset(place) => {
@@ -51,7 +51,7 @@ pub fn run(variant: Variant, plan: &Plan) {
                 link.take().iter().for_each(Link::reset);
                 *link = connect();
             }
-            act => self::act(act, &serving, Some(&asking)),
+            act => self::act(act, Some(&serving), Some(&asking)),
         }
     }
     // Upstream's order: contexts, then the sockets, then the library.
@@ -66,25 +66,25 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let peers: Vec<&str> = std::iter::once("rep").chain(CLIENTS).take(1 + plan.clients.len()).collect();
     plan.weather.simulate("req", &peers, Decoder::Own(Sp::of), |hosts| {
         let server = hosts.peers[0].address(PORT);
-        let mut serving = Serving::start(variant, plan, hosts.peers[0]);
+        let serving = Serving::start(variant, &plan.replier, hosts.peers[0]);
         let asking = Asking::start(variant, plan, hosts.middle, server);
         let clients = hosts.peers[1..].iter().zip(&plan.clients).zip(0..).map(|((host, steps), number)| {
             host.spawn("client", client::run(steps.clone(), number, server, plan.is_sound()))
         });
         let clients: Vec<Task<()>> = clients.collect();
-        hosts.pass(&plan.weather.events, |change| serving.change(change));
-        plan.acts.iter().for_each(|act| self::act(*act, &serving, asking.as_ref()));
+        hosts.pass(&plan.weather.events, |_| ());
+        plan.acts.iter().for_each(|act| self::act(*act, serving.as_ref(), asking.as_ref()));
         asking.into_iter().for_each(|asking| asking.end().fini());
         clients.into_iter().for_each(|client| client.join().unwrap_or_default());
-        serving.end().iter().for_each(|nng| nng.fini());
+        serving.into_iter().for_each(|serving| serving.end().fini());
     });
 }
 
-fn act(act: Act, serving: &Serving, asking: Option<&Asking>) {
+fn act(act: Act, serving: Option<&Serving>, asking: Option<&Asking>) {
     if let Act::Pause(ms) = act {
         sleep(Duration::from_millis(ms));
     }
-    serving.act(act);
+    serving.iter().for_each(|serving| serving.act(act));
     asking.iter().for_each(|asking| asking.act(act));
 }
 

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::net::{Host, TcpListener, TcpStream, sleep, timeout};
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::PORT;
 use super::dialer::greet;
 use super::wire::{self, Unread};
 use crate::context_pool::plan::PAUSE_MS;
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::install;
 
 /// Idle timeout of a connection.
 const IDLE: Duration = Duration::from_secs(2);
@@ -93,40 +94,28 @@ pub(crate) struct Peer {
     host: Host,
     greetings: Vec<Greeting>,
     habits: Vec<Habit>,
-    /// The number of requests that have arrived, over all connections.
+    /// The number of requests that have arrived, over all connections and processes.
     seen: AtomicUsize,
-    /// The tasks that serve one connection each. Harness state, not a scheduling point.
-    tasks: Unscheduled<Vec<Task<()>>>,
 }
 
 impl Peer {
-    pub(crate) fn new(host: Host, greetings: Vec<Greeting>, habits: Vec<Habit>) -> Arc<Peer> {
-        Arc::new(Peer { host, greetings, habits, seen: AtomicUsize::new(0), tasks: Unscheduled::default() })
+    /// Runs the peer on a host.
+    pub(crate) fn start(host: Host, greetings: Vec<Greeting>, habits: Vec<Habit>) {
+        let peer = Arc::new(Peer { host, greetings, habits, seen: AtomicUsize::new(0) });
+        install(host, PORT, move |listener| Arc::clone(&peer).listen(listener));
     }
 
-    /// Accepts connections until it is aborted.
-    pub(crate) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
-        let peer = Arc::clone(self);
-        self.host.spawn("peer", async move {
-            let mut greetings = peer.greetings.clone().into_iter();
-            while let Ok((stream, from)) = listener.accept().await {
-                let greeting = greetings.next().unwrap_or(Greeting::Rep);
-                let serving = Arc::clone(&peer);
-                let task = peer.host.spawn(&format!("serve.{}", from.port()), async move {
-                    if let Some(stream) = greeting.greet(stream).await {
-                        // Any error of the connection ends the service.
-                        let _ =
-                            Service { peer: serving, stream, unread: Unread::default(), late: Vec::new() }.run().await;
-                    }
-                });
-                peer.tasks.lock().push(task);
-            }
-        })
-    }
-
-    /// Waits for the tasks of a crashed host, so that they have dropped everything before it restarts.
-    pub(crate) fn join(&self) {
-        self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
+    async fn listen(self: Arc<Self>, listener: TcpListener) {
+        let mut greetings = self.greetings.clone().into_iter();
+        while let Ok((stream, from)) = listener.accept().await {
+            let (greeting, peer) = (greetings.next().unwrap_or(Greeting::Rep), Arc::clone(&self));
+            self.host.spawn(&format!("serve.{}", from.port()), async move {
+                if let Some(stream) = greeting.greet(stream).await {
+                    // Any error of the connection ends the service.
+                    let _ = Service { peer, stream, unread: Unread::default(), late: Vec::new() }.run().await;
+                }
+            });
+        }
     }
 
     /// The next habit; the plan's list is repeated from its start.

@@ -18,8 +18,8 @@ use self::subscriber::{Signals, Subscriber};
 use super::client::Client;
 use super::conductor::Conductor;
 use super::driver::Driver;
-use super::network::{OnHosts, frame};
-use super::plan::{Closer, DriverOp, NetPlan, PUBLISHERS, Plan};
+use super::network::{Publishers, frame};
+use super::plan::{Closer, NetPlan, PUBLISHERS, Plan};
 use super::shm::Shm;
 use super::variant::Variant;
 use super::wrapper::SharedHandles;
@@ -32,21 +32,41 @@ const BETWEEN_CLEARINGS: Duration = Duration::from_millis(30);
 
 /// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
-    let mut application = Application::open(variant, plan);
-    application.prepare();
-    let steps = plan.driver.clone();
-    application.work(&mut Scripted { steps, driver: None, task: None }).close();
+    let (application, mut machine) = Application::open(variant, plan);
+    application.prepare(&mut machine);
+    let Machine { conductor, mut driver, subscribers } = machine;
+    let (steps, signals) = (plan.driver.clone(), Arc::clone(&application.signals));
+    let publish = move || {
+        driver.run(&steps);
+        signals.published.store(true, Ordering::Release);
+        driver
+    };
+    // Without steps there is one task fewer, for exhaustive exploration.
+    let machine = if plan.driver.is_empty() {
+        let driver = publish();
+        application.start(None, conductor, subscribers).join(|| driver)
+    } else {
+        let driver = thread_on(None, "driver", publish);
+        application.start(None, conductor, subscribers).join(|| driver.join())
+    };
+    application.close(machine);
 }
 
 /// Runs the plan on a simulated network, with the subscribers' machine and each publisher on a host of its own.
 pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let publishers = &PUBLISHERS[..plan.publishers.len()];
     plan.weather.simulate("subscriber", publishers, Decoder::Own(frame::protocol), |hosts| {
-        Application::open(variant, &plan.plan).work(&mut OnHosts::new(hosts, plan)).close();
+        let (application, Machine { conductor, driver, subscribers }) = Application::open(variant, &plan.plan);
+        let mut publishers = Publishers::start(hosts, plan, driver);
+        let tasks = application.start(Some(hosts.middle), conductor, subscribers);
+        publishers.run(|| tasks.subscribers.iter().all(JoinHandle::is_finished));
+        application.signals.published.store(true, Ordering::Release);
+        let machine = tasks.join(|| publishers.stop());
+        application.close(machine);
     });
 }
 
-/// A machine with a driver and one client.
+/// The client of a machine, as its tasks share it.
 struct Application {
     variant: Variant,
     plan: Plan,
@@ -54,30 +74,28 @@ struct Application {
     client: Arc<Client>,
     shelf: Arc<SharedHandles>,
     signals: Arc<Signals>,
+}
+
+/// The state of each task, before they start and after their ends.
+struct Machine {
     conductor: Conductor,
     driver: Driver,
     subscribers: Vec<Subscriber>,
 }
 
-/// The source of the driver's events during the run: streams that appear and end.
-pub(super) trait Publishing {
-    /// The host of the client's threads, if there is a network.
-    fn host(&self) -> Option<Host>;
-
-    /// Starts the source.
-    fn start(&mut self, driver: Driver, signals: &Arc<Signals>);
-
-    /// Waits for the end of the publishers, and of their images unless `are_done` reports that no subscriber is left;
-    /// then signals subscribers that poll.
-    fn await_publishers(&mut self, are_done: &dyn Fn() -> bool);
-
-    /// Ends the source.
-    fn stop(&mut self) -> Driver;
+/// The tasks of the client.
+struct Tasks<'a> {
+    application: &'a Application,
+    conductor: JoinHandle<Conductor>,
+    clearer: Option<JoinHandle<()>>,
+    subscribers: Vec<JoinHandle<Subscriber>>,
+    /// The main task has closed the subscriptions under their subscribers.
+    has_closed: bool,
 }
 
 impl Application {
     /// Creates the driver, the client and the plan's subscriptions.
-    fn open(variant: Variant, plan: &Plan) -> Application {
+    fn open(variant: Variant, plan: &Plan) -> (Application, Machine) {
         let shm = Shm::new(plan.shm_capacity);
         let client = Client::new(plan.command_capacity);
         let (shelf, signals) = (SharedHandles::new(), Signals::new());
@@ -97,130 +115,96 @@ impl Application {
         }
         let ids = subscribers.iter().map(|subscriber| subscriber.wrapper.subscription().registration_id).collect();
         let driver = Driver::new(variant, &shm, &client, ids);
-        Application { variant, plan: plan.clone(), shm, client, shelf, signals, conductor, driver, subscribers }
+        let application = Application { variant, plan: plan.clone(), shm, client, shelf, signals };
+        (application, Machine { conductor, driver, subscribers })
     }
 
     /// Performs the steps that precede the tasks.
-    fn prepare(&mut self) {
-        self.driver.run(&self.plan.before);
-        self.conductor.run_until_idle();
-        self.subscribers.iter_mut().for_each(Subscriber::take_handles);
-        self.driver.run(&self.plan.unnoticed);
+    fn prepare(&self, machine: &mut Machine) {
+        machine.driver.run(&self.plan.before);
+        machine.conductor.run_until_idle();
+        for subscriber in &mut machine.subscribers {
+            subscriber.take_handles();
+        }
+        machine.driver.run(&self.plan.unnoticed);
     }
 
-    /// Runs the tasks, from their start to the end of the last.
-    fn work(self, publishing: &mut dyn Publishing) -> Application {
-        let Application { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers } = self;
-        let host = publishing.host();
-        publishing.start(driver, &signals);
-        let mode = plan.conductor;
+    /// Starts the tasks on this host.
+    fn start(&self, host: Option<Host>, mut conductor: Conductor, subscribers: Vec<Subscriber>) -> Tasks<'_> {
+        let mode = self.plan.conductor;
         let conductor = thread_on(host, "conductor", move || {
-            let mut conductor = conductor;
             conductor.run(mode);
             conductor
         });
-        let clearer = (plan.clearings > 0).then(|| start_clearer(host, &shelf, plan.clearings));
-        let closers: Vec<_> =
-            subscribers.iter().map(|subscriber| (subscriber.by, subscriber.wrapper.clone())).collect();
-        let subscribers: Vec<_> =
-            subscribers.into_iter().map(|subscriber| start_subscriber(host, subscriber)).collect();
-        let during_poll = plan.closer == Closer::Main && variant == Variant::CloseDuringPoll;
-        if during_poll {
+        let clearer = (self.plan.clearings > 0).then(|| start_clearer(host, &self.shelf, self.plan.clearings));
+        let wrappers: Vec<_> = subscribers.iter().map(|subscriber| subscriber.wrapper.clone()).collect();
+        let subscribers = subscribers.into_iter().map(|subscriber| start_subscriber(host, subscriber)).collect();
+        let has_closed = self.plan.closer == Closer::Main && self.variant == Variant::CloseDuringPoll;
+        if has_closed {
             // A bug of the application: the subscription's thread is in the middle of a poll.
-            signals.await_readers(closers.len());
-            closers.iter().for_each(|(_, wrapper)| client.close_subscription(MAIN, wrapper.subscription()));
+            self.signals.await_readers(wrappers.len());
+            wrappers.iter().for_each(|wrapper| self.client.close_subscription(MAIN, wrapper.subscription()));
         }
-        publishing.await_publishers(&|| subscribers.iter().all(JoinHandle::is_finished));
-        let mut subscribers: Vec<Subscriber> = subscribers.into_iter().map(JoinHandle::join).collect();
-        for subscriber in &mut subscribers {
-            subscriber.closed |= during_poll;
-            if plan.closer == Closer::Main {
-                subscriber.close();
-            }
-        }
-        if let Some(clearer) = clearer {
-            clearer.join();
-        }
-        let driver = publishing.stop();
-        client.stop.store(true, Ordering::Release);
-        let conductor = conductor.join();
-        Application { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers }
+        Tasks { application: self, conductor, clearer, subscribers, has_closed }
     }
 
     /// Drops the handles, closes the subscriptions, then closes the client.
-    fn close(mut self) {
-        self.conductor.check_references();
-        self.conductor.run_until_idle();
-        for subscriber in &mut self.subscribers {
+    fn close(&self, mut machine: Machine) {
+        machine.conductor.check_references();
+        machine.conductor.run_until_idle();
+        for subscriber in &mut machine.subscribers {
             subscriber.drop_handles();
         }
         for handle in self.shelf.take() {
             handle.release(MAIN);
         }
-        self.settle();
-        for subscriber in &mut self.subscribers {
+        self.settle(&mut machine);
+        for subscriber in &mut machine.subscribers {
             subscriber.close();
         }
-        self.conductor.run_until_idle();
-        let by_force = self.conductor.is_terminating;
+        machine.conductor.run_until_idle();
+        let by_force = machine.conductor.is_terminating;
         sometimes("a client is closed by force", by_force);
         always("is_closed is true exactly after a close by force", self.client.is_closed() == by_force);
-        self.conductor.on_close();
+        machine.conductor.on_close();
         always("shared memory is unmapped when the client is closed", self.shm.mapped() == 0);
-        self.driver.close();
+        machine.driver.close();
     }
 
     /// Ends every stream, and lets every subscriber see it, so that nothing can hold an image any more.
-    fn settle(&mut self) {
-        if self.conductor.is_terminating {
+    fn settle(&self, machine: &mut Machine) {
+        let Machine { conductor, driver, subscribers } = machine;
+        if conductor.is_terminating {
             return;
         }
-        self.driver.vanish_all();
-        self.conductor.run_until_idle();
-        self.subscribers.iter_mut().for_each(Subscriber::move_on);
-        self.conductor.run_until_idle();
-        if !self.conductor.is_terminating {
-            self.conductor.check_reclaimed();
+        driver.vanish_all();
+        conductor.run_until_idle();
+        subscribers.iter_mut().for_each(Subscriber::move_on);
+        conductor.run_until_idle();
+        if !conductor.is_terminating {
+            conductor.check_reclaimed();
             always("shared memory is unmapped when every stream is gone", self.shm.mapped() == 0);
         }
     }
 }
 
-/// The publishers of the plan, on the driver's task.
-struct Scripted {
-    steps: Vec<DriverOp>,
-    driver: Option<Driver>,
-    task: Option<JoinHandle<Driver>>,
-}
-
-impl Publishing for Scripted {
-    fn host(&self) -> Option<Host> {
-        None
-    }
-
-    fn start(&mut self, mut driver: Driver, signals: &Arc<Signals>) {
-        if self.steps.is_empty() {
-            // One task fewer for exhaustive exploration.
-            signals.published.store(true, Ordering::Release);
-            self.driver = Some(driver);
-            return;
+impl Tasks<'_> {
+    /// Waits for the subscribers, then ends the driver by `stop` and the conductor.
+    fn join(self, stop: impl FnOnce() -> Driver) -> Machine {
+        let Application { plan, client, .. } = self.application;
+        let mut subscribers: Vec<Subscriber> = self.subscribers.into_iter().map(JoinHandle::join).collect();
+        for subscriber in &mut subscribers {
+            subscriber.closed |= self.has_closed;
+            if plan.closer == Closer::Main {
+                subscriber.close();
+            }
         }
-        let (steps, signals) = (std::mem::take(&mut self.steps), Arc::clone(signals));
-        self.task = Some(thread_on(None, "driver", move || {
-            driver.run(&steps);
-            signals.published.store(true, Ordering::Release);
-            driver
-        }));
-    }
-
-    fn await_publishers(&mut self, _: &dyn Fn() -> bool) {}
-
-    fn stop(&mut self) -> Driver {
-        match (self.driver.take(), self.task.take()) {
-            (Some(driver), _) => driver,
-            (None, Some(task)) => task.join(),
-            (None, None) => lastref::bug!("publishers are stopped that were never started"),
+        if let Some(clearer) = self.clearer {
+            clearer.join();
         }
+        let driver = stop();
+        client.stop.store(true, Ordering::Release);
+        Machine { conductor: self.conductor.join(), driver, subscribers }
     }
 }
 

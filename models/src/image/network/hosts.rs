@@ -4,23 +4,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use lastref::net::{Host, Task};
+use lastref::net::Task;
 use lastref::property::{always_with, sometimes};
-use lastref::sync::atomic::Ordering;
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, Instant, sleep};
 
-use super::media_driver::{Desk, MediaDriver};
+use super::media_driver::{Desk, MediaDriver, Notes};
 use super::publication_image::Context;
 use super::publisher;
 use super::sockets::Sockets;
-use crate::image::application::Publishing;
-use crate::image::application::subscriber::Signals;
 use crate::image::driver::Driver;
 use crate::image::plan::{DriverOp, NetPlan};
 use crate::image::shm::FRAME_LENGTH;
 use crate::kit::harness::bind;
-use crate::kit::weather::{Change, Star};
+use crate::kit::weather::Star;
 
 /// The port of the channel.
 const PORT: u16 = 40123;
@@ -32,13 +29,12 @@ const WAITING_MAX: Duration = Duration::from_millis(400);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Publishers on hosts, and the driver that receives from them.
-pub(crate) struct OnHosts<'a> {
+pub(crate) struct Publishers<'a> {
     hosts: &'a Star<'a>,
     plan: Arc<NetPlan>,
     desk: Arc<Desk>,
-    driver: Option<JoinHandle<Driver>>,
-    signals: Option<Arc<Signals>>,
-    publishers: Vec<Process>,
+    driver: JoinHandle<Driver>,
+    processes: Vec<Process>,
 }
 
 /// The process of a publisher.
@@ -49,33 +45,37 @@ struct Process {
     task: Option<Task<()>>,
 }
 
-impl Publishing for OnHosts<'_> {
-    fn host(&self) -> Option<Host> {
-        Some(self.hosts.middle)
+impl Process {
+    /// Waits for its end.
+    fn join(&mut self) {
+        if let Some(task) = self.task.take() {
+            sometimes("a publisher's host crashes under it", task.join().is_none());
+        }
     }
+}
 
-    fn start(&mut self, driver: Driver, signals: &Arc<Signals>) {
-        let host = self.hosts.middle;
+impl<'a> Publishers<'a> {
+    pub(crate) fn start(hosts: &'a Star<'a>, plan: &NetPlan, driver: Driver) -> Publishers<'a> {
+        let host = hosts.middle;
         let sockets = Sockets::open(host, bind(host, PORT));
         let context = Context {
-            liveness: Duration::from_millis(self.plan.liveness_ms),
-            window: i64::from(self.plan.window) * FRAME_LENGTH,
+            liveness: Duration::from_millis(plan.liveness_ms),
+            window: i64::from(plan.window) * FRAME_LENGTH,
         };
-        let driver = MediaDriver::new(driver, context, sockets, Arc::clone(&self.desk));
-        self.driver = Some(host.thread("driver", move || driver.run()));
-        self.signals = Some(Arc::clone(signals));
-        (0..self.publishers.len()).for_each(|number| self.boot(number));
+        let desk = Arc::<Desk>::default();
+        let driver = MediaDriver::new(driver, context, sockets, Arc::clone(&desk));
+        let driver = host.thread("driver", move || driver.run());
+        let processes = hosts.peers.iter().map(|_| Process::default()).collect();
+        let mut publishers = Publishers { hosts, plan: Arc::new(plan.clone()), desk, driver, processes };
+        (0..hosts.peers.len()).for_each(|number| publishers.boot(number));
+        publishers
     }
 
-    fn await_publishers(&mut self, are_done: &dyn Fn() -> bool) {
+    /// Executes the events and the driver's steps. Then waits for the end of the publishers, and of their images unless
+    /// `are_done` reports that no subscriber is left.
+    pub(crate) fn run(&mut self, are_done: impl Fn() -> bool) {
         let (hosts, plan) = (self.hosts, Arc::clone(&self.plan));
-        hosts.pass(&plan.weather.events, |change| match change {
-            Change::Crashed(number) => {
-                let ended = self.publishers[number].task.take().map(Task::join);
-                sometimes("a publisher's host crashes under it", ended == Some(None));
-            }
-            Change::Restarted(number) => self.boot(number),
-        });
+        hosts.pass(&plan.weather.events, |number| self.boot(number));
         for op in &plan.plan.driver {
             match *op {
                 DriverOp::Pause(ms) => sleep(Duration::from_millis(ms)),
@@ -84,39 +84,28 @@ impl Publishing for OnHosts<'_> {
         }
         // Hosts that are down stay without their publishers; links pass packets again.
         hosts.network.heal();
-        let tasks = self.publishers.iter_mut().filter_map(|publisher| publisher.task.take());
-        tasks.for_each(|task| task.join().unwrap_or_default());
+        self.processes.iter_mut().for_each(Process::join);
         self.await_images(are_done);
-        if let Some(signals) = &self.signals {
-            signals.published.store(true, Ordering::Release);
-        }
     }
 
-    fn stop(&mut self) -> Driver {
+    /// Ends the driver.
+    pub(crate) fn stop(self) -> Driver {
         self.desk.lock().stop = true;
-        let Some(driver) = self.driver.take() else { lastref::bug!("publishers are stopped that were never started") };
-        let driver = driver.join();
-        self.check_read();
+        let driver = self.driver.join();
+        check_read(&self.plan, &self.desk.lock());
         driver
-    }
-}
-
-impl<'a> OnHosts<'a> {
-    pub(crate) fn new(hosts: &'a Star<'a>, plan: &NetPlan) -> OnHosts<'a> {
-        let publishers = hosts.peers.iter().map(|_| Process::default()).collect();
-        let (plan, desk) = (Arc::new(plan.clone()), Arc::default());
-        OnHosts { hosts, plan, desk, driver: None, signals: None, publishers }
     }
 
     /// Starts a publisher's process, with the first life that has not begun.
     fn boot(&mut self, number: usize) {
-        let (server, publisher) = (self.hosts.middle.address(PORT), &mut self.publishers[number]);
-        let process = publisher::run(Arc::clone(&self.plan), number, server, Arc::clone(&publisher.begun));
-        publisher.task = Some(self.hosts.peers[number].spawn("publish", process));
+        let (server, process) = (self.hosts.middle.address(PORT), &mut self.processes[number]);
+        process.join();
+        let lives = publisher::run(Arc::clone(&self.plan), number, server, Arc::clone(&process.begun));
+        process.task = Some(self.hosts.peers[number].spawn("publish", lives));
     }
 
     /// Waits for every image to end after its publisher, and checks the time limit if subscribers read to the end.
-    fn await_images(&self, are_done: &dyn Fn() -> bool) {
+    fn await_images(&self, are_done: impl Fn() -> bool) {
         let reads = self.plan.is_read();
         let deadline = Instant::now() + if reads { GOING_MAX } else { WAITING_MAX };
         loop {
@@ -130,23 +119,21 @@ impl<'a> OnHosts<'a> {
             sleep(GLANCE);
         }
     }
+}
 
-    /// Without faults, checks that every stream was received whole and read by every subscriber.
-    fn check_read(&self) {
-        if !self.plan.is_faultless() {
-            return;
-        }
-        let notes = self.desk.lock();
-        sometimes("every stream is read to its end", !notes.read.is_empty());
-        for (number, publisher) in self.plan.publishers.iter().enumerate() {
-            for (nth, life) in publisher.lives.iter().enumerate() {
-                let term = NetPlan::initial_term_id(number, nth);
-                let read = notes.read.get(&term).copied();
-                let all = i64::from(life.frames) * FRAME_LENGTH;
-                always_with("a stream is read to its end on a network without faults", read == Some(all), || {
-                    vec![("publisher", number.to_string()), ("life", nth.to_string()), ("read", format!("{read:?}"))]
-                });
-            }
+/// Without faults, checks that every stream was received whole and read by every subscriber.
+fn check_read(plan: &NetPlan, notes: &Notes) {
+    if !plan.is_faultless() {
+        return;
+    }
+    sometimes("every stream is read to its end", !notes.read.is_empty());
+    for (number, publisher) in plan.publishers.iter().enumerate() {
+        for (nth, life) in publisher.lives.iter().enumerate() {
+            let read = notes.read.get(&NetPlan::initial_term_id(number, nth)).copied();
+            let all = i64::from(life.frames) * FRAME_LENGTH;
+            always_with("a stream is read to its end on a network without faults", read == Some(all), || {
+                vec![("publisher", number.to_string()), ("life", nth.to_string()), ("read", format!("{read:?}"))]
+            });
         }
     }
 }

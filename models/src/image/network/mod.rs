@@ -26,4 +26,4 @@ mod publication_image;
 mod publisher;
 mod sockets;
 
-pub(super) use hosts::OnHosts;
+pub(super) use hosts::Publishers;

@@ -17,7 +17,6 @@ use lastref::time::{Duration, Instant, sleep};
 
 use crate::kit::harness::Unscheduled;
 use crate::kit::server::{Peers, Protocol, Server};
-use crate::kit::weather::Change;
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::library::Grpc;
@@ -49,10 +48,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
             hosts.middle.thread(&format!("resolver.{number}"), move || application.perform(&results, &[]))
         });
         let resolvers: Vec<JoinHandle<()>> = resolvers.collect();
-        hosts.pass(&weather.events, |change| match change {
-            Change::Crashed(_) => {}
-            Change::Restarted(_) => server.listen(),
-        });
+        hosts.pass(&weather.events, |_| server.listen());
         application.perform(&plan.acts, &callers);
         resolvers.into_iter().for_each(JoinHandle::join);
         application.close(callers);

@@ -31,8 +31,8 @@ use super::network::{BACKEND_PORT, PROXY_PORT, backend};
 use super::parent::{Orders, Parent};
 use super::plan::{Act, Habit, NetPlan, Plan};
 use super::variant::Variant;
-use crate::kit::harness::{bind, bind_again};
-use crate::kit::weather::{CLIENTS, Change};
+use crate::kit::harness::bind;
+use crate::kit::weather::CLIENTS;
 
 /// Time for the proxy to end its connections after the clients: longer than the server's idle timeout.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -58,7 +58,7 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let peers: Vec<&str> = std::iter::once("backend").chain(CLIENTS).take(1 + plan.clients.len()).collect();
     plan.weather.simulate("proxy", &peers, Decoder::Own(|_| Box::new(Resp)), |hosts| {
         let backend = hosts.peers[0];
-        let mut server = Some(backend::start(backend, bind(backend, BACKEND_PORT), plan, &score));
+        backend::start(backend, plan, &score);
         let proxy = Proxy::start(variant, plan, hosts.middle, backend.address(BACKEND_PORT));
         let visit = |(client, number): (&Host, u32)| {
             let visits =
@@ -66,20 +66,12 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
             client.spawn("client", visits)
         };
         let visits: Vec<Task<()>> = hosts.peers[1..].iter().zip(0..).map(visit).collect();
-        hosts.pass(&plan.weather.events, |change| match change {
-            Change::Crashed(0) => server = None,
-            Change::Restarted(0) => {
-                server =
-                    bind_again(backend, BACKEND_PORT).map(|listener| backend::start(backend, listener, plan, &score));
-            }
-            // The visits of a client end with its host.
-            Change::Crashed(_) | Change::Restarted(_) => {}
-        });
+        // The visits of a client end with its host.
+        hosts.pass(&plan.weather.events, |_| ());
         plan.acts.iter().for_each(|act| proxy.act(*act));
         visits.into_iter().for_each(|visit| visit.join().unwrap_or_default());
         hosts.network.heal();
         proxy.end(plan);
-        server.iter().for_each(Task::abort);
     });
     if plan.is_lossless() {
         score.check();

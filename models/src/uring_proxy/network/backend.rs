@@ -2,28 +2,31 @@
 
 use std::sync::Arc;
 
-use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::net::{Host, TcpListener, TcpStream, sleep, timeout};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
+use super::BACKEND_PORT;
 use super::duplex::{Duplex, Step};
 use super::resp::{Requests, reply};
+use crate::kit::harness::install;
 use crate::uring_proxy::application::score::Score;
 use crate::uring_proxy::plan::{Leaves, NetPlan};
 
 /// Idle timeout of a connection: longer than the timeout of any client.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// Starts the server on a host. The task accepts connections.
-pub(crate) fn start(host: Host, listener: TcpListener, plan: &NetPlan, score: &Arc<Score>) -> Task<()> {
+/// Runs the server on a host.
+pub(crate) fn start(host: Host, plan: &NetPlan, score: &Arc<Score>) {
     let (plan, score) = (plan.clone(), Arc::clone(score));
-    host.spawn("accept", async move {
-        let mut number = 0;
-        while let Ok((stream, _)) = listener.accept().await {
-            host.spawn(&format!("conn.{number}"), serve(stream, plan.clone(), Arc::clone(&score)));
-            number += 1;
-        }
-    })
+    install(host, BACKEND_PORT, move |listener| accept(host, listener, plan.clone(), Arc::clone(&score)));
+}
+
+async fn accept(host: Host, listener: TcpListener, plan: NetPlan, score: Arc<Score>) {
+    let mut numbers = 0..;
+    while let (Ok((stream, _)), Some(number)) = (listener.accept().await, numbers.next()) {
+        host.spawn(&format!("conn.{number}"), serve(stream, plan.clone(), Arc::clone(&score)));
+    }
 }
 
 async fn serve(stream: TcpStream, plan: NetPlan, score: Arc<Score>) {
