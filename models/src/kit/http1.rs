@@ -99,10 +99,11 @@ impl Head {
 pub(crate) struct Http {
     end: End,
     expects: Expects,
-    /// The last frame, for its name.
-    found: Found,
+    /// The name of the last frame.
+    name: String,
 }
 
+/// The element that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expects {
     Head,
@@ -111,79 +112,74 @@ enum Expects {
     Chunk,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Found {
-    /// A head: the element that follows it, and its first line.
-    Head(Expects, String),
-    Body,
-    Chunk(usize),
-    Nothing,
-}
+/// A frame: its length, its name, its role, and the element that follows it.
+type Frame = (usize, String, Role, Expects);
 
 impl Http {
     /// For [`lastref::net::Decoder::Own`].
     pub(crate) fn of(end: End) -> Box<dyn Protocol> {
-        Box::new(Http { end, expects: Expects::Head, found: Found::Nothing })
+        Box::new(Http { end, expects: Expects::Head, name: String::new() })
     }
 
-    /// The frame at the start of these bytes: its length and what it is.
+    /// The frame at the start of these bytes, whose end may be missing; `None` if its length is not known yet.
     ///
     /// # Errors
     ///
     /// If the bytes are not HTTP.
-    fn frame(&self, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
-        let (length, found) = match self.expects {
+    fn frame(&self, unread: &[u8]) -> Result<Option<Frame>, ()> {
+        match self.expects {
             Expects::Head => {
                 let parsed = Head::parse(self.end, unread).map_err(|_| ())?;
-                return Ok(parsed.map(|(length, head)| (length, Found::Head(head.follows(), head.words))));
+                Ok(parsed.map(|(length, head)| {
+                    let follows = head.follows();
+                    let body = match follows {
+                        Expects::Head => "0 bytes".to_owned(),
+                        Expects::Body(length) => format!("{length} bytes"),
+                        Expects::Chunk => "chunked".to_owned(),
+                    };
+                    let role = match self.end {
+                        End::Client => Role::Request,
+                        End::Server => self.part_of_body(follows == Expects::Head),
+                    };
+                    (length, format!("{} {body}", head.words), role, follows)
+                }))
             }
-            Expects::Body(length) => (length, Found::Body),
+            Expects::Body(length) => Ok(Some((length, "body".to_owned(), self.part_of_body(true), Expects::Head))),
             Expects::Chunk => {
                 let parsed = httparse::parse_chunk_size(unread).map_err(|_| ())?;
                 let httparse::Status::Complete((line, size)) = parsed else { return Ok(None) };
                 let size = usize::try_from(size).map_err(|_| ())?;
-                (line + size + 2, Found::Chunk(size))
+                let (name, follows) = match size {
+                    0 => ("last chunk".to_owned(), Expects::Head),
+                    size => (format!("chunk {size} bytes"), Expects::Chunk),
+                };
+                Ok(Some((line + size + 2, name, self.part_of_body(size == 0), follows)))
             }
-        };
-        Ok((unread.len() >= length).then_some((length, found)))
+        }
     }
 
-    /// The role of the found frame: request, response or other.
-    fn role(&self) -> Role {
-        let is_over = matches!(self.found, Found::Head(Expects::Head, _) | Found::Body | Found::Chunk(0));
-        match (self.end, &self.found) {
-            (End::Client, Found::Head(..)) => Role::Request,
-            (End::Client, _) | (_, Found::Nothing) => Role::Other,
-            (End::Server, _) => Role::Response { answers: u32::from(is_over) },
+    /// The role of a frame within a message, whose last frame completes it.
+    fn part_of_body(&self, is_last: bool) -> Role {
+        match self.end {
+            End::Client => Role::Other,
+            End::Server => Role::Response { answers: u32::from(is_last) },
         }
     }
 }
 
 impl Protocol for Http {
     fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)> {
-        let (length, found) = match self.frame(unread) {
-            Ok(frame) => frame?,
-            Err(()) => (unread.len(), Found::Nothing),
+        let length = unread.len();
+        let (length, name, role, follows) = match self.frame(unread) {
+            Ok(frame) => frame.filter(|(whole, ..)| length >= *whole)?,
+            Err(()) => (length, format!("{length} bytes that are not HTTP"), Role::Other, Expects::Head),
         };
-        self.expects = match &found {
-            Found::Head(follows, _) => *follows,
-            Found::Chunk(size) if *size > 0 => Expects::Chunk,
-            Found::Body | Found::Chunk(_) | Found::Nothing => Expects::Head,
-        };
-        self.found = found;
-        Some((length, self.role()))
+        (self.name, self.expects) = (name, follows);
+        Some((length, role))
     }
 
-    fn name(&self, frame: &[u8]) -> String {
-        match &self.found {
-            Found::Head(Expects::Head, words) => format!("{words} 0 bytes"),
-            Found::Head(Expects::Body(length), words) => format!("{words} {length} bytes"),
-            Found::Head(Expects::Chunk, words) => format!("{words} chunked"),
-            Found::Body => "body".to_owned(),
-            Found::Chunk(0) => "last chunk".to_owned(),
-            Found::Chunk(size) => format!("chunk {size} bytes"),
-            Found::Nothing => format!("{} bytes that are not HTTP", frame.len()),
-        }
+    fn name(&self, _: &[u8]) -> String {
+        self.name.clone()
     }
 }
 

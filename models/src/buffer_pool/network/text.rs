@@ -78,11 +78,9 @@ pub(super) struct Decoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     HeadLine,
-    /// This many bytes of a body with a length.
-    Body(usize),
     ChunkSize,
-    /// This many bytes of a chunk.
-    Chunk(usize),
+    /// This many bytes of a body with a length, or of a chunk.
+    Body(usize),
     /// The CRLF after a chunk, or after the last chunk, which has no data.
     ChunkEnd {
         last: bool,
@@ -104,7 +102,7 @@ impl Decoder {
         let mut octets = Vec::new();
         while self.next != Next::Nothing {
             let most = match self.next {
-                Next::Body(_) | Next::Chunk(_) => Some(RECORD).filter(|most| *most <= self.unread.len()),
+                Next::Body(_) => Some(RECORD).filter(|most| *most <= self.unread.len()),
                 _ => self.unread.windows(2).position(|pair| pair == b"\r\n").map(|end| end + 2),
             };
             let Some(most) = most else { break };
@@ -135,7 +133,11 @@ impl Decoder {
             }
             Next::HeadLine => self.head_line(piece),
             Next::Body(left) => {
-                self.next = if left > RECORD { Next::Body(left - RECORD) } else { Next::HeadLine };
+                self.next = match left {
+                    ..=RECORD if self.chunked => Next::ChunkEnd { last: false },
+                    ..=RECORD => Next::HeadLine,
+                    _ => Next::Body(left - RECORD),
+                };
                 match (record(piece), self.end) {
                     (Some(octet), _) => Some(Some(octet)),
                     (None, End::Client) => None,
@@ -150,13 +152,9 @@ impl Decoder {
                 let records = records(usize::try_from(size).ok()?)?;
                 self.next = match records {
                     0 => Next::ChunkEnd { last: true },
-                    records => Next::Chunk(records as usize * RECORD),
+                    records => Next::Body(records as usize * RECORD),
                 };
                 Some(octet(Part::ChunkSize(records)))
-            }
-            Next::Chunk(left) => {
-                self.next = if left > RECORD { Next::Chunk(left - RECORD) } else { Next::ChunkEnd { last: false } };
-                record(piece).map(Some)
             }
             Next::ChunkEnd { last } => {
                 self.next = if last { Next::HeadLine } else { Next::ChunkSize };

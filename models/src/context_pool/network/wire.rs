@@ -44,13 +44,12 @@ pub(super) fn message(words: &[u32]) -> Vec<u8> {
 
 /// The words of a message without its length. An incomplete last word is dropped: every reader reads whole words.
 pub(super) fn words(octets: &[u8]) -> Vec<u32> {
-    octets.chunks_exact(4).map(|word| word.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).collect()
+    octets.as_chunks().0.iter().map(|word| u32::from_be_bytes(*word)).collect()
 }
 
 /// The length before a message, if it is there.
 pub(super) fn length(octets: &[u8]) -> Option<u64> {
-    let length = octets.get(..HEADER)?;
-    Some(length.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+    octets.first_chunk().map(|length| u64::from_be_bytes(*length))
 }
 
 /// The bytes of a connection that are not whole messages yet.
@@ -99,8 +98,7 @@ impl Protocol for Sp {
     fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)> {
         let length = length(unread)?;
         if !std::mem::replace(&mut self.has_greeted, true) {
-            let greeting = <[u8; HEADER]>::try_from(unread.get(..HEADER)?).ok()?;
-            let is_ours = matches!(peer(greeting), Some(REQ0 | REP0));
+            let is_ours = matches!(peer(*unread.first_chunk()?), Some(REQ0 | REP0));
             return Some((HEADER, if is_ours { Role::Handshake } else { Role::Fault("MALFORMED") }));
         }
         if length > RECVMAXSZ {

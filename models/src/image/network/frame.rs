@@ -39,27 +39,33 @@ const MTU: i32 = 1408;
 /// The one receiver.
 const RECEIVER_ID: i64 = 1;
 
-/// The state of the stream, as the flags of a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
+/// The state of the stream, as the flags of a heartbeat, with its word in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr, strum::IntoStaticStr)]
 #[repr(u8)]
 pub(super) enum Standing {
     /// The stream continues.
+    #[strum(serialize = "")]
     Open = UNFRAGMENTED,
     /// `AERON_DATA_HEADER_EOS_FLAG`: the stream has ended.
+    #[strum(serialize = " EOS")]
     Ended = UNFRAGMENTED | 0x20,
     /// EOS and `AERON_DATA_HEADER_REVOKED_FLAG`: subscribers must not read the rest.
+    #[strum(serialize = " REVOKED")]
     Revoked = UNFRAGMENTED | 0x20 | 0x10,
 }
 
-/// The flags of a status message, besides its window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
+/// The flags of a status message, besides its window, with their word in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr, strum::IntoStaticStr)]
 #[repr(u8)]
 pub(super) enum Asks {
     /// Nothing.
+    #[strum(serialize = "")]
     Nothing = 0,
     /// `AERON_STATUS_MESSAGE_HEADER_SEND_SETUP_FLAG`: the receiver does not know the session.
+    #[strum(serialize = " SETUP?")]
     Setup = 0x80,
     /// `AERON_STATUS_MESSAGE_HEADER_EOS_FLAG`: the receiver has finished the stream.
+    #[strum(serialize = " EOS")]
     Leave = 0x40,
 }
 
@@ -180,21 +186,11 @@ impl fmt::Display for Frame {
             Kind::Setup => write!(f, "SETUP session={session} term={term} offset={offset}"),
             Kind::Data(_) => write!(f, "DATA session={session} offset={offset}"),
             Kind::Heartbeat(standing) => {
-                let word = match standing {
-                    Standing::Open => "",
-                    Standing::Ended => " EOS",
-                    Standing::Revoked => " REVOKED",
-                };
-                write!(f, "HEARTBEAT session={session} offset={offset}{word}")
+                write!(f, "HEARTBEAT session={session} offset={offset}{}", <&str>::from(standing))
             }
             Kind::Nak { length } => write!(f, "NAK session={session} offset={offset} length={length}"),
             Kind::StatusMessage { receiver_window, asks } => {
-                let word = match asks {
-                    Asks::Nothing => "",
-                    Asks::Setup => " SETUP?",
-                    Asks::Leave => " EOS",
-                };
-                write!(f, "SM session={session} offset={offset} window={receiver_window}{word}")
+                write!(f, "SM session={session} offset={offset} window={receiver_window}{}", <&str>::from(asks))
             }
         }
     }
