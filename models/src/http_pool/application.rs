@@ -73,19 +73,16 @@ impl Application {
     fn work(&self, host: Option<Host>, meanwhile: impl FnOnce()) {
         let asks = || self.callers.iter().flatten();
         let is_free = host.is_none() && asks().all(|(ask, _)| ask.ending != Ending::Cancel);
-        let callers: Vec<Caller> =
-            self.callers.iter().zip(0..).map(|(asks, peer)| self.caller(peer, asks, host)).collect();
-        let mut callers = callers.into_iter();
+        let mut callers = self.callers.iter().zip(0..).map(|(asks, peer)| {
+            let (client, asks) = (Arc::clone(&self.client), asks.clone());
+            Caller { client, asks, peer, host, is_sound: self.is_sound }
+        });
         let own = if is_free { callers.next() } else { None };
         let others: Vec<JoinHandle<()>> = callers.map(Caller::start).collect();
         own.into_iter().for_each(Caller::make);
         asks().filter(|(ask, _)| ask.ending == Ending::Cancel).for_each(|(_, mailbox)| mailbox.cancel());
         meanwhile();
         others.into_iter().for_each(JoinHandle::join);
-    }
-
-    fn caller(&self, peer: u32, asks: &[(PlannedRequest, Arc<Mailbox>)], host: Option<Host>) -> Caller {
-        Caller { client: Arc::clone(&self.client), asks: asks.to_vec(), peer, host, is_sound: self.is_sound }
     }
 
     fn close(self) {

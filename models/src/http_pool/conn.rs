@@ -9,10 +9,12 @@
 //! calls the methods under *The dispatcher's side*. Lock order: the pool, a connection, a mailbox.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use lastref::ledger::{Counted, Owner, Resource, Tag};
+use lastref::net::End;
 use lastref::property::{always, sometimes};
 use lastref::sync::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
@@ -21,9 +23,9 @@ use super::mailbox::{ConnectEnd, Failure, Mailbox, RequestEvent};
 use super::pool::{Connecting, Pool};
 use super::state::{Event, State, next};
 use super::variant::Variant;
-use crate::kit::http2::{ClientFrame, ServerFrame};
-use crate::kit::machine;
-use crate::kit::stream::Stage;
+use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::stream::{Buffers, Stage};
+use crate::kit::{http1, machine};
 
 /// `Ver`: how many requests a connection carries at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -333,16 +335,6 @@ impl Conn {
         drop(self.changed.wait_while(self.mu.lock(), is_open));
     }
 
-    /// Takes the frames to write; returns them, and true if no more follow.
-    pub(super) fn take(&self) -> (Vec<ClientFrame>, bool) {
-        let mut inner = self.mu.lock();
-        let mut frames = Vec::new();
-        while let Some(frame) = self.written(&mut inner) {
-            frames.push(frame);
-        }
-        (frames, inner.state == State::Closed)
-    }
-
     fn written(&self, inner: &mut Inner) -> Option<ClientFrame> {
         let frame = inner.unsent.pop_front()?;
         // In the variant, the next request reads the answer of the cancelled one.
@@ -350,22 +342,6 @@ impl Conn {
             self.answered(inner, 0, payload);
         }
         Some(frame)
-    }
-
-    /// The stage of the connection; stores the waker of the task that carries the connection's bytes.
-    pub(super) fn stage(&self, context: &Context<'_>) -> Stage {
-        let mut inner = self.mu.lock();
-        inner.carrier = Some(context.waker().clone());
-        match (inner.hang_up, inner.state) {
-            (true, _) => Stage::Over,
-            (false, State::Closed) => Stage::Closed,
-            (false, _) => Stage::Open,
-        }
-    }
-
-    /// Whether this end has closed its socket, or has lost it.
-    pub(super) fn is_closed(&self) -> bool {
-        self.mu.lock().state == State::Closed
     }
 
     /// Handles a frame from the peer.
@@ -377,7 +353,7 @@ impl Conn {
         match frame {
             ServerFrame::Response { stream, payload } => self.answered(&mut inner, stream, payload),
             ServerFrame::RstStream { stream } => {
-                self.fail(&mut inner, Failure::Incomplete, |exchange| exchange.stream == stream);
+                self.fail_open(&mut inner, Failure::Incomplete, |exchange| exchange.stream == stream);
                 self.settle(&mut inner);
             }
             ServerFrame::Goaway { last_stream, .. } => self.goaway(&mut inner, last_stream),
@@ -413,13 +389,13 @@ impl Conn {
         let is_above = |exchange: &Exchange| exchange.stream > last_stream;
         sometimes("GOAWAY ends a stream that the server has not seen", inner.open.iter().any(is_above));
         if self.variant != Variant::GoawayStrandsStreams {
-            self.fail(inner, Failure::Unsent, is_above);
+            self.fail_open(inner, Failure::Unsent, is_above);
         }
         self.settle(inner);
     }
 
     /// Fails the selected requests.
-    fn fail(&self, inner: &mut Inner, failure: Failure, which: impl Fn(&Exchange) -> bool) {
+    fn fail_open(&self, inner: &mut Inner, failure: Failure, which: impl Fn(&Exchange) -> bool) {
         let (failed, open) = std::mem::take(&mut inner.open).into_iter().partition(which);
         inner.open = open;
         let failed: Vec<Exchange> = failed;
@@ -428,17 +404,77 @@ impl Conn {
             to.push(RequestEvent::Failed(failure));
         }
     }
+}
 
-    /// Handles a close by the peer, or a broken connection.
-    pub(super) fn fin(&self) {
+/// Decodes the server's bytes, according to the connection's version.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    http1: Vec<u8>,
+    http2: Decoder,
+}
+
+impl Buffers for Conn {
+    type Reader = Reader;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
+        let mut inner = self.mu.lock();
+        inner.carrier = Some(context.waker().clone());
+        match (inner.hang_up, inner.state) {
+            (true, _) => Stage::Over,
+            (false, State::Closed) => Stage::Closed,
+            (false, _) => Stage::Open,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.mu.lock().state == State::Closed
+    }
+
+    fn connected(self: &Arc<Self>, result: Result<(), io::ErrorKind>) {
+        match result {
+            Ok(()) => self.established(),
+            Err(_) => self.refused(),
+        }
+    }
+
+    fn take(&self, bytes: &mut Vec<u8>) -> bool {
+        let mut inner = self.mu.lock();
+        while let Some(frame) = self.written(&mut inner) {
+            match (self.ver, frame) {
+                (Ver::Http1, ClientFrame::Request { tag, .. }) => bytes.extend(http1::request(tag)),
+                (Ver::Http1, _) => {}
+                (Ver::Http2, frame) => encode(frame, bytes),
+            }
+        }
+        inner.state == State::Closed
+    }
+
+    fn received(&self, reader: &mut Reader, bytes: &[u8]) {
+        let frames = match self.ver {
+            Ver::Http1 => {
+                reader.http1.extend_from_slice(bytes);
+                let answers = std::iter::from_fn(|| http1::take(End::Server, &mut reader.http1));
+                answers.map(|payload| ServerFrame::Response { stream: 0, payload }).collect()
+            }
+            Ver::Http2 => reader.http2.decode(bytes),
+        };
+        frames.into_iter().for_each(|frame| self.arrived(frame));
+    }
+
+    /// Also called for the FIN of a script.
+    fn fin(&self) {
         let mut inner = self.mu.lock();
         if inner.state == State::Closed {
             return;
         }
         sometimes("the peer closes an idle connection", inner.open.is_empty());
         sometimes("the peer closes a connection with a request", !inner.open.is_empty());
-        self.fail(&mut inner, Failure::Incomplete, |_| true);
+        self.fail_open(&mut inner, Failure::Incomplete, |_| true);
         self.close(&mut inner);
+    }
+
+    fn fail(&self, _: io::ErrorKind) {
+        self.fin();
     }
 }
 

@@ -308,7 +308,7 @@ impl NetPlan {
 }
 
 /// A step of a subscriber that polls, looks up images of `publishers` publishers, and drops handles.
-pub fn any_op(publishers: i32) -> impl Strategy<Value = Op> {
+fn any_op(publishers: i32) -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (1_u32..4).prop_map(Op::Poll),
         3 => (0..publishers).prop_map(Op::Lookup),
@@ -326,18 +326,8 @@ pub fn any_op(publishers: i32) -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Up to `ops` of these steps.
-pub fn any_ops(publishers: i32, ops: usize) -> impl Strategy<Value = Vec<Op>> {
-    vec(any_op(publishers), 0..=ops)
-}
-
-/// Any image handlers.
-pub fn any_callback() -> impl Strategy<Value = Callback> {
-    prop_oneof![Just(Callback::None), Just(Callback::Wrapper), Just(Callback::Counting), Just(Callback::Keeping),]
-}
-
 /// Any fragment handler.
-pub fn any_handler() -> impl Strategy<Value = Handler> {
+fn any_handler() -> impl Strategy<Value = Handler> {
     let pause = prop_oneof![2 => Just(0_u64), 1 => 1_u64..60];
     let ask = prop_oneof![2 => Just(Ask::Nothing), 1 => Just(Ask::Count), 1 => Just(Ask::Lookup)];
     let action = prop_oneof![
@@ -354,7 +344,10 @@ pub fn any_handler() -> impl Strategy<Value = Handler> {
 
 /// Any subscriber that polls after its steps.
 pub fn any_subscriber(publishers: i32, ops: usize) -> impl Strategy<Value = Subscriber> {
-    (any_callback(), any_handler(), any_ops(publishers, ops)).prop_map(|(callback, handler, ops)| Subscriber {
+    let callback =
+        prop_oneof![Just(Callback::None), Just(Callback::Wrapper), Just(Callback::Counting), Just(Callback::Keeping)];
+    let ops = vec(any_op(publishers), 0..=ops);
+    (callback, any_handler(), ops).prop_map(|(callback, handler, ops)| Subscriber {
         callback,
         handler,
         handles: Vec::new(),

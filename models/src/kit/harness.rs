@@ -1,13 +1,14 @@
-//! Tools of the harness that have no counterpart upstream: a lock that is not a scheduling point, a listener that is
-//! bound before any client connects, a server that returns with its host, a future whose waits block, a wait with a deadline, and `Debug` of some fields.
+//! Tools of the harness that have no counterpart upstream: a lock that is not a scheduling point, tasks to wait for, a
+//! listener that is bound before any client connects, a server that returns with its host, a future whose waits block,
+//! waits with a time limit, and `Debug` of some fields.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use lastref::net::{Host, TcpListener};
+use lastref::net::{Host, Task, TcpListener};
 use lastref::sync;
-use lastref::time::{Duration, Instant};
+use lastref::time::{Duration, Instant, sleep};
 
 /// A lock that is not a scheduling point, for state of the experiment. It must not order accesses of the component.
 #[derive(Debug, Default)]
@@ -26,6 +27,29 @@ impl<T> Unscheduled<T> {
 impl<T: Default> Unscheduled<T> {
     pub(crate) fn take(&self) -> T {
         std::mem::take(&mut *self.lock())
+    }
+}
+
+/// Tasks that a run has yet to wait for. Not a scheduling point, like [`Unscheduled`].
+#[derive(Debug, Default)]
+pub(crate) struct Tasks(Unscheduled<Vec<Task<()>>>);
+
+impl Tasks {
+    pub(crate) fn push(&self, task: Task<()>) {
+        self.0.lock().push(task);
+    }
+
+    /// Waits for their ends.
+    pub(crate) fn join(&self) {
+        for task in self.0.take() {
+            task.join();
+        }
+    }
+
+    /// Ends them, and waits for their ends.
+    pub(crate) fn end(&self) {
+        self.0.lock().iter().for_each(Task::abort);
+        self.join();
     }
 }
 
@@ -81,10 +105,22 @@ pub(crate) fn wait_until<'a, T>(
     }
 }
 
+/// Waits until the condition holds, and looks once in each `glance`; returns false if it does not hold for so long.
+pub(crate) fn holds_within(most: Duration, glance: Duration, condition: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + most;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(glance);
+    }
+    true
+}
+
 /// `Debug` of a type by some of its fields.
 macro_rules! impl_debug {
-    ($type:ident { $($field:ident),* }) => {
-        impl std::fmt::Debug for $type {
+    ($type:ident $(<$lifetime:lifetime>)? { $($field:ident),* }) => {
+        impl std::fmt::Debug for $type$(<$lifetime>)? {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($type))$(.field(stringify!($field), &self.$field))*.finish_non_exhaustive()
             }

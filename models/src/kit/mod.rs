@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `harness` | a lock that is not a scheduling point, a bound listener, waits, `Debug` of a few fields |
+//! | `harness` | a lock that is not a scheduling point, tasks and servers of a run, waits, `Debug` of a few fields |
 //! | `http1` | HTTP/1.1 as the network parses it, and whole requests and answers with their tags |
 //! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, the error for an event that a state does not allow, and the step |

@@ -181,12 +181,9 @@ pub fn outages(most: usize, kinds: &'static [Event]) -> impl Strategy<Value = Ve
     vec(outage, 1..=most).prop_map(|outages| outages.concat())
 }
 
-/// A call that usually waits for its answer; it may be cancelled or have a deadline.
-pub fn any_call() -> impl Strategy<Value = Call> {
-    prop_oneof![4 => Just(Call::Wait), 1 => Just(Call::Cancel), 1 => (1_u64..50).prop_map(Call::Deadline)]
-}
-
-/// Between one and `callers` callers with between one and `calls` calls each.
+/// Between one and `callers` callers with between one and `calls` calls each. A call usually waits for its answer; it
+/// may be cancelled or have a deadline.
 pub fn callers(callers: usize, calls: usize) -> impl Strategy<Value = Vec<Vec<Call>>> {
-    vec(vec(any_call(), 1..=calls), 1..=callers)
+    let call = prop_oneof![4 => Just(Call::Wait), 1 => Just(Call::Cancel), 1 => (1_u64..50).prop_map(Call::Deadline)];
+    vec(vec(call, 1..=calls), 1..=callers)
 }

@@ -7,16 +7,16 @@ pub(super) mod client;
 
 use std::sync::Arc;
 
-use lastref::net::{Decoder, Task, thread_on};
+use lastref::net::{Decoder, thread_on};
 use lastref::property::sometimes;
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 
 use super::engine::Engine;
-use super::network::{self, Carrier, PORT};
+use super::network::{self, PORT};
 use super::plan::{Act, NetPlan, Plan};
 use super::variant::Variant;
-use crate::kit::harness::bind;
+use crate::kit::harness::{Tasks, bind};
 use crate::kit::http1::Http;
 use crate::kit::weather::CLIENTS;
 
@@ -33,7 +33,11 @@ pub fn run(variant: Variant, plan: &Plan) {
     }
     // Without acts, the main task runs the first client: exhaustive exploration allows few threads.
     let own = plan.acts.is_empty() && !plan.clients.is_empty();
-    let others: Vec<JoinHandle<()>> = numbers.skip(usize::from(own)).map(|number| start(&engine, number)).collect();
+    let others = numbers.skip(usize::from(own)).map(|number| {
+        let engine = Arc::clone(&engine);
+        thread_on(None, &format!("client.{number}"), move || client::run(&engine, number))
+    });
+    let others: Vec<JoinHandle<()>> = others.collect();
     if own {
         client::run(&engine, 0);
     }
@@ -49,16 +53,18 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
         let listener = bind(hosts.middle, PORT);
         let engine = Engine::start_on(variant, plan, Some(hosts.middle));
         let clients = hosts.peers.iter().map(|host| host.address(0).ip()).collect();
-        let carrier = Carrier::start(&engine, hosts.middle, listener, clients);
+        let carriers = Arc::<Tasks>::default();
+        let accept = network::accept(Arc::clone(&engine), hosts.middle, listener, clients, Arc::clone(&carriers));
+        engine.kernel.accepts_by(hosts.middle.spawn("accept", accept));
         let start = |number: usize| {
             let client = network::client(net_plan.clone(), number as u32, hosts.middle.address(PORT));
             hosts.peers[number].spawn("client", client)
         };
-        let mut clients: Vec<Task<()>> = Vec::new();
+        let clients = Tasks::default();
         for number in 0..hosts.peers.len() {
             clients.push(start(number));
             if plan.in_turn {
-                join(&mut clients);
+                clients.join();
                 engine.join_goroutines();
             }
         }
@@ -67,19 +73,11 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
             clients.push(start(number));
         });
         act(&engine, plan);
-        join(&mut clients);
+        clients.join();
         end(&engine, plan);
-        carrier.join();
+        // They have sent everything and closed once the engine has stopped.
+        carriers.join();
     });
-}
-
-fn start(engine: &Arc<Engine>, number: u32) -> JoinHandle<()> {
-    let engine = Arc::clone(engine);
-    thread_on(None, &format!("client.{number}"), move || client::run(&engine, number))
-}
-
-fn join(clients: &mut Vec<Task<()>>) {
-    clients.drain(..).for_each(|client| client.join().unwrap_or_default());
 }
 
 fn act(engine: &Arc<Engine>, plan: &Plan) {

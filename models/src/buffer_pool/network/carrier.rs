@@ -13,51 +13,38 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Context;
 
-use lastref::net::{End, Host, Task, TcpListener};
+use lastref::net::{End, Host, TcpListener};
 use lastref::property::sometimes;
 
 use super::text::{self, Decoder};
 use crate::buffer_pool::engine::Engine;
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::Tasks;
 use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
 /// The local port of a host's first connection; each further connection gets the next port.
 const FIRST_PORT: u16 = 49152;
-
-/// The carrier tasks, for which the end of the run waits.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Carrier {
-    tasks: Arc<Unscheduled<Vec<Task<()>>>>,
-}
 
 /// The number of a connection among those that its host has attempted.
 pub(super) fn visit(address: SocketAddr) -> u32 {
     u32::from(address.port().saturating_sub(FIRST_PORT))
 }
 
-impl Carrier {
-    /// Starts a task that accepts connections of these clients for the engine.
-    pub(crate) fn start(engine: &Arc<Engine>, host: Host, listener: TcpListener, clients: Vec<IpAddr>) -> Carrier {
-        let carrier = Carrier::default();
-        let accept = carrier.clone().accept(Arc::clone(engine), host, listener, clients);
-        engine.kernel.accepts_by(host.spawn("accept", accept));
-        carrier
-    }
-
-    /// Waits until the carrier tasks have sent everything and closed. The engine must have stopped.
-    pub(crate) fn join(&self) {
-        self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
-    }
-
-    async fn accept(self, engine: Arc<Engine>, host: Host, listener: TcpListener, clients: Vec<IpAddr>) {
-        while let Ok((stream, from)) = listener.accept().await {
-            let client = clients.iter().zip(0..).find(|(address, _)| **address == from.ip());
-            let Some((_, client)) = client else { continue };
-            let address = engine.plan.address(client, visit(from));
-            let Some(socket) = engine.kernel.connect(address) else { return };
-            let carried = Arc::new(Carried { engine: Arc::clone(&engine), socket, address });
-            self.tasks.lock().push(host.spawn(&format!("carrier.{socket}"), carry_accepted(carried, stream)));
-        }
+/// Accepts connections of these clients for the engine, until its listener is closed. Each carrier is a task of
+/// `carriers`.
+pub(crate) async fn accept(
+    engine: Arc<Engine>,
+    host: Host,
+    listener: TcpListener,
+    clients: Vec<IpAddr>,
+    carriers: Arc<Tasks>,
+) {
+    while let Ok((stream, from)) = listener.accept().await {
+        let client = clients.iter().zip(0..).find(|(address, _)| **address == from.ip());
+        let Some((_, client)) = client else { continue };
+        let address = engine.plan.address(client, visit(from));
+        let Some(socket) = engine.kernel.connect(address) else { return };
+        let carried = Arc::new(Carried { engine: Arc::clone(&engine), socket, address });
+        carriers.push(host.spawn(&format!("carrier.{socket}"), carry_accepted(carried, stream)));
     }
 }
 

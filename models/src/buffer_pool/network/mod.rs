@@ -22,7 +22,7 @@ mod carrier;
 mod client;
 mod text;
 
-pub(super) use carrier::Carrier;
+pub(super) use carrier::accept;
 pub(super) use client::run as client;
 
 /// The port of the server.

@@ -11,7 +11,7 @@ mod wrapper;
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Tag, deliver};
-use lastref::net::{Decoder, Task, thread_on};
+use lastref::net::{Decoder, thread_on};
 use lastref::property::always;
 use lastref::sync::{Condvar, Mutex};
 use lastref::thread::JoinHandle;
@@ -31,6 +31,7 @@ use super::req::ReqOptions;
 use super::socket::Socket;
 use super::transport::Link;
 use super::variant::Variant;
+use crate::kit::harness::Tasks;
 use crate::kit::weather::CLIENTS;
 
 /// Runs the plan in memory: both sockets are of one process.
@@ -68,14 +69,14 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
         let server = hosts.peers[0].address(PORT);
         let serving = Serving::start(variant, &plan.replier, hosts.peers[0]);
         let asking = Asking::start(variant, plan, hosts.middle, server);
-        let clients = hosts.peers[1..].iter().zip(&plan.clients).zip(0..).map(|((host, steps), number)| {
-            host.spawn("client", client::run(steps.clone(), number, server, plan.is_sound()))
-        });
-        let clients: Vec<Task<()>> = clients.collect();
+        let clients = Tasks::default();
+        for ((host, steps), number) in hosts.peers[1..].iter().zip(&plan.clients).zip(0..) {
+            clients.push(host.spawn("client", client::run(steps.clone(), number, server, plan.is_sound())));
+        }
         hosts.pass(&plan.weather.events, |_| ());
         plan.acts.iter().for_each(|act| self::act(*act, serving.as_ref(), asking.as_ref()));
         asking.into_iter().for_each(|asking| asking.end().fini());
-        clients.into_iter().for_each(|client| client.join().unwrap_or_default());
+        clients.join();
         serving.into_iter().for_each(|serving| serving.end().fini());
     });
 }

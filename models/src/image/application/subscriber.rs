@@ -80,7 +80,9 @@ impl Subscriber {
                 sleep(IDLE);
             }
         }
-        self.arrive();
+        if std::mem::take(&mut self.awaited) {
+            self.signals.arrived();
+        }
     }
 
     /// One poll without a limit, whose handler ignores the fragments.
@@ -198,12 +200,6 @@ impl Subscriber {
         } else {
             image.position(self.by);
             image.is_end_of_stream(self.by);
-        }
-    }
-
-    fn arrive(&mut self) {
-        if std::mem::take(&mut self.awaited) {
-            self.signals.arrived();
         }
     }
 }

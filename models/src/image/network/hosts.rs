@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use lastref::net::Task;
 use lastref::property::{always_with, sometimes};
 use lastref::thread::JoinHandle;
-use lastref::time::{Duration, Instant, sleep};
+use lastref::time::{Duration, sleep};
 
 use super::media_driver::{Desk, MediaDriver, Notes};
 use super::publication_image::Context;
@@ -16,7 +16,7 @@ use super::sockets::Sockets;
 use crate::image::driver::Driver;
 use crate::image::plan::{DriverOp, NetPlan};
 use crate::image::shm::FRAME_LENGTH;
-use crate::kit::harness::bind;
+use crate::kit::harness::{bind, holds_within};
 use crate::kit::weather::Star;
 
 /// The port of the channel.
@@ -107,17 +107,12 @@ impl<'a> Publishers<'a> {
     /// Waits for every image to end after its publisher, and checks the time limit if subscribers read to the end.
     fn await_images(&self, are_done: impl Fn() -> bool) {
         let reads = self.plan.is_read();
-        let deadline = Instant::now() + if reads { GOING_MAX } else { WAITING_MAX };
-        loop {
-            let images = self.desk.lock().images;
-            if images == 0 || are_done() || (!reads && Instant::now() >= deadline) {
-                return;
-            }
-            always_with("an image goes when its publisher is gone", Instant::now() < deadline, || {
-                vec![("images", images.to_string())]
-            });
-            sleep(GLANCE);
-        }
+        let images = || self.desk.lock().images;
+        let most = if reads { GOING_MAX } else { WAITING_MAX };
+        let are_gone = holds_within(most, GLANCE, || images() == 0 || are_done());
+        always_with("an image goes when its publisher is gone", are_gone || !reads, || {
+            vec![("images", images().to_string())]
+        });
     }
 }
 

@@ -142,15 +142,12 @@ impl Publication {
         self.has_received_unicast_eos || now.saturating_duration_since(since) > LINGER_TIMEOUT
     }
 
-    /// True if it has sent nothing new for this long, and has not ended.
-    pub(super) fn stands_still(&self, now: Instant, for_long: Duration) -> bool {
-        now.saturating_duration_since(self.time_of_last_progress) > for_long && self.lingers_since.is_none()
-    }
-
-    /// True if its process must die now, without further frames.
-    pub(super) fn dies(&self, now: Instant) -> bool {
+    /// True if its process ends now, without further frames: it dies, or it has sent nothing new for longer than
+    /// `patience` although its stream has not ended.
+    pub(super) fn is_stopped(&self, now: Instant, patience: Duration) -> bool {
         let is_over = now.saturating_duration_since(self.born) >= Duration::from_millis(self.life.lives_ms);
-        is_over && self.life.ending == Ending::Die
+        let is_stuck = now.saturating_duration_since(self.time_of_last_progress) > patience;
+        is_over && self.life.ending == Ending::Die || is_stuck && self.lingers_since.is_none()
     }
 
     /// `AERON_NETWORK_PUBLICATION_STATE_DRAINING` and `_LINGER`.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::Frame;
 use super::publication::Publication;
-use crate::image::plan::{Ending, NetPlan};
+use crate::image::plan::NetPlan;
 
 /// Time for which a duty cycle waits for frames of the receiver.
 const CYCLE: Duration = Duration::from_millis(10);
@@ -26,19 +26,6 @@ const STUCK_MAX: Duration = Duration::from_millis(800);
 /// The same without faults: longer, since slow subscribers still make progress.
 const LAG_MAX: Duration = Duration::from_secs(5);
 
-/// Why the transmission of a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Every frame was sent.
-    Done,
-    /// Its process died.
-    Died,
-    /// Its connection is lost; there may be another.
-    Lost,
-    /// No connection was made.
-    Refused,
-}
-
 /// Runs one publisher, starting with life number `begun`, and counts the lives that it starts in `begun`.
 pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, begun: Arc<AtomicUsize>) {
     let Some(publisher) = plan.publishers.get(number) else { return };
@@ -49,51 +36,49 @@ pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, b
         let mut publication = Publication::new(NetPlan::initial_term_id(number, nth), *life, Instant::now());
         let mut failed = 0;
         while failed < ATTEMPTS_MAX {
-            match over_a_connection(&mut publication, server, patience).await {
-                End::Done => break,
-                End::Died => {
-                    sometimes("a publisher dies without notice", life.ending == Ending::Die);
-                    break;
+            match timeout(PATIENCE, TcpStream::connect(server)).await {
+                Ok(Ok(stream)) => {
+                    failed = 0;
+                    if send(&mut publication, stream, patience).await {
+                        break;
+                    }
                 }
-                End::Lost => failed = 0,
-                End::Refused => failed += 1,
+                _ => {
+                    sometimes("a publisher is refused", true);
+                    failed += 1;
+                }
+            }
+            if publication.is_stopped(Instant::now(), patience) {
+                break;
             }
             sleep(RETRY * (1 << failed)).await;
         }
     }
 }
 
-/// Sends the stream over a new connection, until the stream or the connection ends.
-async fn over_a_connection(publication: &mut Publication, server: SocketAddr, patience: Duration) -> End {
-    let Ok(Ok(mut stream)) = timeout(PATIENCE, TcpStream::connect(server)).await else {
-        sometimes("a publisher is refused", true);
-        let now = Instant::now();
-        return if publication.stands_still(now, patience) || publication.dies(now) { End::Died } else { End::Refused };
-    };
+/// Sends the stream over this connection. Returns true once every frame is sent, and false if the connection is lost or
+/// the publisher's process ends.
+async fn send(publication: &mut Publication, mut stream: TcpStream, patience: Duration) -> bool {
     publication.connected();
     let (mut unread, mut octets) = (Vec::new(), [0; 64]);
     loop {
         let now = Instant::now();
-        if publication.stands_still(now, patience) || publication.dies(now) {
-            return End::Died;
+        if publication.is_stopped(now, patience) {
+            return false;
         }
         for frame in publication.send(now) {
             if !matches!(timeout(PATIENCE, stream.write_all(&frame.encode())).await, Ok(Ok(()))) {
-                sometimes("a publisher cannot send", true);
-                return End::Lost;
+                return false;
             }
         }
         if publication.is_done(now) {
             leave(stream).await;
-            return End::Done;
+            return true;
         }
         match timeout(CYCLE, stream.read(&mut octets)).await {
             Err(_) => continue,
             Ok(Ok(count)) if count > 0 => unread.extend_from_slice(&octets[..count]),
-            Ok(_) => {
-                sometimes("a publisher loses its connection", true);
-                return End::Lost;
-            }
+            Ok(_) => return false,
         }
         while let Some((length, frame)) = Frame::decode(&unread) {
             unread.drain(..length);
@@ -106,14 +91,8 @@ async fn over_a_connection(publication: &mut Publication, server: SocketAddr, pa
 
 /// Sends FIN, and reads the receiver's frames until its FIN.
 async fn leave(mut stream: TcpStream) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
     let mut octets = [0; 64];
-    while let Ok(Ok(count)) = timeout(PATIENCE, stream.read(&mut octets)).await {
-        if count == 0 {
-            return;
-        }
-    }
-    sometimes("a publisher times out waiting for the end of its connection", true);
+    // Fails if the connection is gone already.
+    let _ = stream.shutdown().await;
+    while matches!(timeout(PATIENCE, stream.read(&mut octets)).await, Ok(Ok(1..))) {}
 }

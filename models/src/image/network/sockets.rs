@@ -12,12 +12,12 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use lastref::net::{Host, Task, TcpListener};
+use lastref::net::{Host, TcpListener};
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 
 use super::frame::{Asks, Frame, Kind};
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::{Tasks, Unscheduled};
 use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
 /// Idle timeout of a connection: longer than any pause between heartbeats on a working link.
@@ -35,7 +35,7 @@ pub(super) type Endpoint = usize;
 pub(super) struct Sockets {
     host: Host,
     connections: Unscheduled<Vec<Arc<Connection>>>,
-    tasks: Unscheduled<Vec<Task<()>>>,
+    tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -57,10 +57,9 @@ struct State {
 impl Sockets {
     /// Accepts publishers from now on.
     pub(super) fn open(host: Host, listener: TcpListener) -> Arc<Sockets> {
-        let (connections, tasks) = (Unscheduled::default(), Unscheduled::default());
+        let (connections, tasks) = (Unscheduled::default(), Tasks::default());
         let sockets = Arc::new(Sockets { host, connections, tasks });
-        let accepting = host.spawn("accept", Arc::clone(&sockets).accept(listener));
-        sockets.tasks.lock().push(accepting);
+        sockets.tasks.push(host.spawn("accept", Arc::clone(&sockets).accept(listener)));
         sockets
     }
 
@@ -88,9 +87,7 @@ impl Sockets {
 
     /// Closes all connections, and waits for their tasks.
     pub(super) fn close(&self) {
-        let tasks = self.tasks.take();
-        tasks.iter().for_each(Task::abort);
-        tasks.into_iter().for_each(|task| task.join().unwrap_or_default());
+        self.tasks.end();
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -98,8 +95,7 @@ impl Sockets {
             let connection = Arc::new(Connection(Unscheduled::new(State::new(Instant::now()))));
             let number = self.connections.lock().len();
             self.connections.lock().push(Arc::clone(&connection));
-            let carrying = self.host.spawn(&format!("connection.{number}"), carry_accepted(connection, stream));
-            self.tasks.lock().push(carrying);
+            self.tasks.push(self.host.spawn(&format!("connection.{number}"), carry_accepted(connection, stream)));
         }
     }
 }

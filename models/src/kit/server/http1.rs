@@ -1,6 +1,7 @@
 //! One connection of the server over HTTP/1.1.
 
 use std::future::pending;
+use std::sync::Arc;
 
 use lastref::ledger::Tag;
 use lastref::net::{End, TcpStream, sleep};
@@ -8,17 +9,15 @@ use lastref::note;
 use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Counted, Step};
+use super::Step;
 use crate::kit::http1::{answer, take};
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>) {
+pub(super) async fn serve(stream: TcpStream, _socket: Arc<()>, steps: Vec<Step>) {
     let mut session = Session { stream, unread: Vec::new(), taken: Vec::new() };
     if session.play(&steps).await.is_some() {
         while session.take(1).await.is_some() && session.answer().await.is_some() {}
     }
-    drop(session);
-    drop(counted);
 }
 
 /// A connection; each method returns `None` once the connection has ended.

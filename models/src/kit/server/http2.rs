@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,11 +14,11 @@ use lastref::note;
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
-use super::{Counted, Step};
+use super::Step;
 use crate::kit::http2::Goaway;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>) {
+pub(super) async fn serve(stream: TcpStream, _socket: Arc<()>, steps: Vec<Step>) {
     let mut steps = VecDeque::from(steps);
     loop {
         match steps.pop_front() {
@@ -46,8 +47,6 @@ pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>)
         session.answer().await;
         session.until(|taken| !taken.is_empty()).await;
     }
-    drop(session);
-    drop(counted);
 }
 
 /// An ordinary server of one connection.

@@ -21,11 +21,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lastref::net::{Host, Task, TcpListener, sleep};
+use lastref::net::{Host, TcpListener, sleep};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::{Tasks, Unscheduled};
 
 mod http1;
 mod http2;
@@ -64,36 +64,10 @@ pub(crate) struct Server {
     accept_takes: Duration,
     /// The number of starts of its process: harness state, which orders nothing.
     begun: AtomicU32,
-    listeners: Unscheduled<Vec<Task<()>>>,
-    connections: Unscheduled<Vec<Task<()>>>,
-    /// The number of its open sockets: harness state, which orders nothing.
-    sockets: Arc<AtomicU32>,
-}
-
-/// Counts one open socket until it is dropped.
-struct Counted(Arc<AtomicU32>);
-
-impl Counted {
-    fn new(sockets: &Arc<AtomicU32>) -> Counted {
-        let others = sockets.fetch_add(1, Ordering::SeqCst);
-        sometimes("a backend has two sockets of one client", others > 0);
-        Counted(Arc::clone(sockets))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Ends tasks and waits for their ends.
-fn end(tasks: &Unscheduled<Vec<Task<()>>>) {
-    let tasks = tasks.take();
-    tasks.iter().for_each(Task::abort);
-    for task in tasks {
-        task.join();
-    }
+    listeners: Tasks,
+    connections: Tasks,
+    /// Each open socket holds a clone.
+    sockets: Arc<()>,
 }
 
 impl Server {
@@ -105,9 +79,9 @@ impl Server {
             scripts: backends.into_iter().map(|scripts| Unscheduled::new(VecDeque::from(scripts))).collect(),
             accept_takes,
             begun: AtomicU32::new(0),
-            listeners: Unscheduled::default(),
-            connections: Unscheduled::default(),
-            sockets: Arc::new(AtomicU32::new(0)),
+            listeners: Tasks::default(),
+            connections: Tasks::default(),
+            sockets: Arc::new(()),
         });
         server.listen();
         server
@@ -122,8 +96,7 @@ impl Server {
             let bound = self.host.spawn("bind", TcpListener::bind(at)).join();
             let Some(Ok(listener)) = bound else { lastref::bug!("another socket has the port of {at}") };
             let accepting = accept(Arc::clone(self), listener, address);
-            let task = self.host.spawn(&format!("accept.{address}"), accepting);
-            self.listeners.lock().push(task);
+            self.listeners.push(self.host.spawn(&format!("accept.{address}"), accepting));
         }
     }
 
@@ -135,7 +108,7 @@ impl Server {
 
     /// The number of open accepted sockets.
     pub(crate) fn sockets(&self) -> usize {
-        self.sockets.load(Ordering::SeqCst) as usize
+        Arc::strong_count(&self.sockets) - 1
     }
 
     /// The socket address of a plan's address. Each process has its own ports, since connections of the previous
@@ -147,20 +120,19 @@ impl Server {
 
     /// Ends the process: closes its listeners and its sockets.
     pub(crate) fn hang_up(&self) {
-        end(&self.listeners);
-        end(&self.connections);
+        self.listeners.end();
+        self.connections.end();
     }
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
     while let Ok((stream, peer)) = listener.accept().await {
-        let counted = Counted::new(&server.sockets);
-        let (script, port) = (server.script(address), peer.port());
-        let task = match server.protocol {
-            Protocol::Http1 => server.host.spawn(&format!("http1.{port}"), http1::serve(stream, counted, script)),
-            Protocol::Http2 => server.host.spawn(&format!("h2.{port}"), http2::serve(stream, counted, script)),
-        };
-        server.connections.lock().push(task);
+        sometimes("a backend has two sockets of one client", server.sockets() > 0);
+        let (socket, script, port) = (Arc::clone(&server.sockets), server.script(address), peer.port());
+        server.connections.push(match server.protocol {
+            Protocol::Http1 => server.host.spawn(&format!("http1.{port}"), http1::serve(stream, socket, script)),
+            Protocol::Http2 => server.host.spawn(&format!("h2.{port}"), http2::serve(stream, socket, script)),
+        });
         if !server.accept_takes.is_zero() {
             sleep(server.accept_takes).await;
         }

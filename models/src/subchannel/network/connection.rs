@@ -183,15 +183,6 @@ impl Connection {
         wire
     }
 
-    /// The server sends FIN, and continues to read.
-    pub(crate) fn fin(&self) {
-        let mut wire = self.wire.lock();
-        if wire.error.is_none() && !wire.server_fin {
-            wire.server_fin = true;
-            self.report(wire, READABLE);
-        }
-    }
-
     /// The server sends RST.
     pub(crate) fn rst(&self) {
         let mut wire = self.wire.lock();
@@ -387,8 +378,13 @@ impl Buffers for Connection {
         }
     }
 
+    /// Also called for the FIN of a script, which continues to read.
     fn fin(&self) {
-        Connection::fin(self);
+        let mut wire = self.wire.lock();
+        if wire.error.is_none() && !wire.server_fin {
+            wire.server_fin = true;
+            self.report(wire, READABLE);
+        }
     }
 
     fn fail(&self, error: io::ErrorKind) {

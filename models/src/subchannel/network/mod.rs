@@ -10,11 +10,11 @@ use lastref::note;
 use lastref::sync::Mutex;
 use lastref::thread::JoinHandle;
 
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::{Tasks, Unscheduled};
 use crate::kit::http2::ServerFrame;
 use crate::kit::server::memory::{ServerEnd, Session};
 use crate::kit::server::{Peers, Step, script};
-use crate::kit::stream::carry;
+use crate::kit::stream::{Buffers, carry};
 use crate::subchannel::iomgr::Iomgr;
 use crate::subchannel::iomgr::fd::{Fd, GrpcFd};
 use crate::subchannel::network::connection::Connection;
@@ -29,7 +29,7 @@ pub(crate) struct Network {
     /// Joined once, by [`Network::hang_up`]: harness state, not the component's.
     joins: Unscheduled<Vec<JoinHandle<()>>>,
     /// Joined once, by [`Network::end`].
-    carriers: Unscheduled<Vec<net::Task<()>>>,
+    carriers: Tasks,
 }
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Network {
             room,
             net: Mutex::named("network", Net::default()),
             joins: Unscheduled::default(),
-            carriers: Unscheduled::default(),
+            carriers: Tasks::default(),
         })
     }
 
@@ -89,7 +89,7 @@ impl Network {
             }
             Peers::Server(client, server) => {
                 let carrying = carry(socket, server.address(address));
-                self.carriers.lock().push(client.spawn(&format!("socket.{connection}"), carrying));
+                self.carriers.push(client.spawn(&format!("socket.{connection}"), carrying));
             }
         }
         fd
@@ -151,7 +151,7 @@ impl Network {
         self.hang_up();
         let sockets = std::mem::take(&mut self.net.lock().sockets);
         sockets.iter().for_each(|socket| socket.hang_up());
-        self.carriers.take().into_iter().for_each(|carrier| carrier.join().unwrap_or_default());
+        self.carriers.join();
     }
 }
 
