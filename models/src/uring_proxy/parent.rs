@@ -89,11 +89,6 @@ impl Parent {
         self.turn();
     }
 
-    /// The ring on which to wait for the next turn.
-    pub(super) fn ring(&self) -> &Uring {
-        &self.ring
-    }
-
     /// Checks `open_conns`, then exits the ring.
     pub(super) fn exit(self) {
         let is_left = |child: &&Child| child.shared.flags() & (OPEN | DISCONNECTED) == OPEN;

@@ -123,7 +123,7 @@ impl Client {
         let octets = self.writer.write(text, self.asked);
         self.outgoing.extend(octets);
         self.asked += 1;
-        self.score.sent(self.number, self.writer.written().into());
+        self.score.sent(self.number, self.writer.at.into());
     }
 }
 

@@ -31,7 +31,7 @@ use super::network::{BACKEND_PORT, PROXY_PORT, backend};
 use super::parent::{Orders, Parent};
 use super::plan::{Act, Habit, NetPlan, Plan};
 use super::variant::Variant;
-use crate::kit::harness::bind;
+use crate::kit::harness::{Tasks, bind, holds_within};
 use crate::kit::weather::CLIENTS;
 
 /// Time for the proxy to end its connections after the clients: longer than the server's idle timeout.
@@ -40,8 +40,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
-    let application = Application::open(variant, plan);
-    let score = Arc::clone(&application.score);
+    let score = Arc::new(Score::default());
+    let application = Application::open(variant, plan, &score);
     if plan.two_tasks {
         application.run_in_turn(plan)
     } else {
@@ -60,16 +60,15 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
         let backend = hosts.peers[0];
         backend::start(backend, plan, &score);
         let proxy = Proxy::start(variant, plan, hosts.middle, backend.address(BACKEND_PORT));
-        let visit = |(client, number): (&Host, u32)| {
-            let visits =
-                network_client::run(plan.clone(), number, hosts.middle.address(PROXY_PORT), Arc::clone(&score));
-            client.spawn("client", visits)
-        };
-        let visits: Vec<Task<()>> = hosts.peers[1..].iter().zip(0..).map(visit).collect();
+        let visits = Tasks::default();
+        for (client, number) in hosts.peers[1..].iter().zip(0..) {
+            let proxy = hosts.middle.address(PROXY_PORT);
+            visits.push(client.spawn("client", network_client::run(plan.clone(), number, proxy, Arc::clone(&score))));
+        }
         // The visits of a client end with its host.
         hosts.pass(&plan.weather.events, |_| ());
         plan.acts.iter().for_each(|act| proxy.act(*act));
-        visits.into_iter().for_each(|visit| visit.join().unwrap_or_default());
+        visits.join();
         hosts.network.heal();
         proxy.end(plan);
     });
@@ -94,11 +93,10 @@ struct Application {
     parent: Parent,
     clients: Vec<Client>,
     server: Server,
-    score: Arc<Score>,
 }
 
 impl Application {
-    fn open(variant: Variant, plan: &Plan) -> Application {
+    fn open(variant: Variant, plan: &Plan, score: &Arc<Score>) -> Application {
         let options = plan.options.settled();
         let kernel = Kernel::new(plan.window);
         let (proxy, upstream) = (kernel.listen(), kernel.listen());
@@ -106,18 +104,17 @@ impl Application {
             kernel.refuse(upstream);
         }
         let manner = Manner { lossless: plan.is_lossless(), bidi: options.bidi };
-        let score = Arc::new(Score::default());
         let clients = plan.clients.iter().zip(0_u32..);
-        let clients = clients.map(|(steps, number)| Client::new(number, steps, proxy, manner, &score)).collect();
-        let server = Server::new(upstream, plan.server, manner, &score);
+        let clients = clients.map(|(steps, number)| Client::new(number, steps, proxy, manner, score)).collect();
+        let server = Server::new(upstream, plan.server, manner, score);
         let parent = Parent::new(variant, options, &kernel, [proxy, upstream]);
-        Application { kernel, parent, clients, server, score }
+        Application { kernel, parent, clients, server }
     }
 
     fn run_as_tasks(self, plan: &Plan) {
-        let Application { kernel, parent, clients, mut server, .. } = self;
+        let Application { kernel, parent, clients, mut server } = self;
         let (orders, ring) = parent.orders();
-        let closing = server.closing();
+        let closing = Arc::clone(&server.closing);
         let at = Arc::clone(&kernel);
         let kernel_task = thread_on(None, "kernel", move || at.run());
         let parent_task = thread_on(None, "parent", move || parent.run());
@@ -142,9 +139,9 @@ impl Application {
     }
 
     fn run_in_turn(self, plan: &Plan) {
-        let Application { kernel, mut parent, mut clients, mut server, .. } = self;
+        let Application { kernel, mut parent, mut clients, mut server } = self;
         let (orders, _) = parent.orders();
-        let closing = server.closing();
+        let closing = Arc::clone(&server.closing);
         orders.stop_all.store(plan.acts.contains(&Act::StopAll), Ordering::Relaxed);
         loop {
             parent.turn_once();
@@ -155,7 +152,7 @@ impl Application {
             if parent.is_over() {
                 break;
             }
-            kernel.wait_for_work(parent.ring());
+            kernel.wait_for_work(&parent.ring);
         }
         parent.exit();
         closing.store(true, Ordering::Relaxed);
@@ -192,12 +189,7 @@ impl Proxy {
     fn end(self, plan: &NetPlan) {
         self.orders.quit.store(true, Ordering::Relaxed);
         self.kernel.call(self.ring);
-        let mut waited = Duration::ZERO;
-        while !self.parent.is_finished() && waited < PATIENCE {
-            sleep(GLANCE);
-            waited += GLANCE;
-        }
-        let is_over = self.parent.is_finished();
+        let is_over = holds_within(PATIENCE, GLANCE, || self.parent.is_finished());
         always("a connection ends after its peers have ended", is_over || plan.is_silent());
         sometimes("a connection without peers is stopped by the application", !is_over);
         self.act(Act::StopAll);

@@ -23,7 +23,8 @@ pub(crate) fn reply_stream(stream: u32) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Writer {
     stream: u32,
-    at: u32,
+    /// The number of bytes written so far.
+    pub(super) at: u32,
 }
 
 impl Writer {
@@ -39,18 +40,14 @@ impl Writer {
         self.at += text.len() as u32;
         octets
     }
-
-    /// The number of bytes written so far.
-    pub(crate) fn written(&self) -> u32 {
-        self.at
-    }
 }
 
 /// The reading end of a stream: checks each byte and returns whole lines.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    stream: Option<u32>,
-    at: u32,
+    pub(super) stream: Option<u32>,
+    /// The number of bytes read so far.
+    pub(super) at: u32,
     line: Vec<u8>,
     /// Bytes of a bulk string that are still to come.
     bulk: u32,
@@ -62,14 +59,6 @@ impl Reader {
     /// A reader of the given stream; without one, of the client's stream to which the first byte belongs.
     pub(crate) fn new(stream: Option<u32>) -> Reader {
         Reader { stream, at: 0, line: Vec::new(), bulk: 0, gap: None }
-    }
-
-    pub(crate) fn stream(&self) -> Option<u32> {
-        self.stream
-    }
-
-    pub(crate) fn read(&self) -> u32 {
-        self.at
     }
 
     /// Checks, at the end of the stream, that no byte was missing.

@@ -20,12 +20,12 @@ pub(crate) struct Server {
     manner: Manner,
     score: Arc<Score>,
     /// True once no more connections will arrive. The application sets it, then wakes all programs.
-    closing: Arc<AtomicBool>,
+    pub(super) closing: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
 struct Conn {
-    socket: Option<Socket>,
+    socket: Socket,
     reader: Reader,
     writer: Option<Writer>,
     outgoing: Vec<Octet>,
@@ -39,30 +39,20 @@ impl Server {
         Server { listener, conns: Vec::new(), habit, manner, score: Arc::clone(score), closing }
     }
 
-    /// The flag that no more connections will arrive.
-    pub(crate) fn closing(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.closing)
-    }
-
     /// Makes all progress that is possible without blocking.
     pub(crate) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let mut progress = false;
         while let Some(socket) = net.accept(self.listener) {
-            self.conns.push(Conn {
-                socket: Some(socket),
-                reader: Reader::new(None),
-                writer: None,
-                outgoing: Vec::new(),
-                answered: 0,
-                fin: false,
-            });
+            let (reader, outgoing) = (Reader::new(None), Vec::new());
+            self.conns.push(Conn { socket, reader, writer: None, outgoing, answered: 0, fin: false });
             progress = true;
         }
-        for conn in &mut self.conns {
-            progress |= conn.step(net, self.habit, self.manner, &self.score);
-        }
-        let idle = self.conns.iter().all(|conn| conn.socket.is_none());
-        match (progress, idle && self.closing.load(Ordering::Relaxed)) {
+        self.conns.retain_mut(|conn| {
+            let stepped = conn.step(net, self.habit, self.manner, &self.score);
+            progress |= stepped != Progress::None;
+            stepped != Progress::Done
+        });
+        match (progress, self.conns.is_empty() && self.closing.load(Ordering::Relaxed)) {
             (true, _) => Progress::Some,
             (false, true) => Progress::Done,
             (false, false) => Progress::None,
@@ -71,27 +61,28 @@ impl Server {
 }
 
 impl Conn {
-    fn step(&mut self, net: &mut Sockets<'_>, habit: Habit, manner: Manner, score: &Score) -> bool {
-        let Some(socket) = self.socket else { return false };
+    fn step(&mut self, net: &mut Sockets<'_>, habit: Habit, manner: Manner, score: &Score) -> Progress {
+        let socket = self.socket;
         let mut progress = true;
         match net.read(socket) {
             Read::Nothing => progress = false,
             Read::Octets(octets) => self.receive(&octets, manner, score),
             ended @ (Read::End | Read::Broken) => {
                 self.reader.end();
-                if ended == Read::End {
-                    self.check_whole(manner, score);
+                // The proxy has ended the connection: all data that the client sent before its own end must have
+                // arrived.
+                let ended_whole = ended == Read::End && manner.lossless;
+                if let Some(stream) = self.reader.stream.filter(|_| ended_whole) {
+                    score.check_ended(stream / 2);
                 }
                 net.close(socket);
-                self.socket = None;
-                return true;
+                return Progress::Done;
             }
         }
         match habit {
             Habit::ResetAfter(requests) if self.answered >= requests => {
                 net.reset(socket);
-                self.socket = None;
-                return true;
+                return Progress::Done;
             }
             Habit::FinAfter(requests) if self.answered >= requests && !self.fin && self.outgoing.is_empty() => {
                 net.shut_write(socket);
@@ -100,26 +91,20 @@ impl Conn {
             }
             _ => {}
         }
-        progress | (!self.fin && write(net, socket, &mut self.outgoing))
+        progress |= !self.fin && write(net, socket, &mut self.outgoing);
+        if progress { Progress::Some } else { Progress::None }
     }
 
     fn receive(&mut self, octets: &[Octet], manner: Manner, score: &Score) {
         let lines = self.reader.take(octets);
-        let Some(stream) = self.reader.stream() else { return };
-        score.arrived(stream / 2, self.reader.read().into());
+        let Some(stream) = self.reader.stream else { return };
+        score.arrived(stream / 2, self.reader.at.into());
         let writer = self.writer.get_or_insert_with(|| Writer::new(reply_stream(stream)));
         for (request, line) in lines {
             self.answered += 1;
             if manner.bidi {
                 self.outgoing.extend(writer.write(&answer(&line), request));
             }
-        }
-    }
-
-    /// The proxy has ended the connection: all data that the client sent before its own end must have arrived.
-    fn check_whole(&self, manner: Manner, score: &Score) {
-        if let Some(stream) = self.reader.stream().filter(|_| manner.lossless) {
-            score.check_ended(stream / 2);
         }
     }
 }

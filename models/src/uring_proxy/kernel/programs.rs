@@ -21,6 +21,7 @@ use super::abi::{Errno, ListenerId, Octet, RingId};
 use super::socket::{EndpointId, Wire};
 use super::state::{Listener, State};
 use super::stream::Acceptor;
+use crate::kit::harness::impl_debug;
 
 /// The result of a program's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,8 +210,4 @@ impl Sockets<'_> {
     }
 }
 
-impl std::fmt::Debug for Sockets<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sockets").finish_non_exhaustive()
-    }
-}
+impl_debug!(Sockets<'_> {});

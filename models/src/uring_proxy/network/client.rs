@@ -52,20 +52,17 @@ pub(crate) async fn run(plan: NetPlan, number: u32, proxy: SocketAddr, score: Ar
     let Some(visits) = plan.clients.get(number as usize) else { return };
     for (visit, nth) in visits.iter().zip(number * VISITS..) {
         sleep(Duration::from_millis(u64::from(visit.wait_ms))).await;
-        let stream = match timeout(PATIENCE, TcpStream::connect(proxy)).await {
-            Ok(Ok(stream)) => stream,
+        match timeout(PATIENCE, TcpStream::connect(proxy)).await {
+            Ok(Ok(stream)) => {
+                let (duplex, replies) = (Duplex::new(stream, PIECE), Replies::new(nth));
+                Session { plan: &plan, score: &score, stream: nth, duplex, replies, asked: 0 }.run(visit).await;
+            }
             Ok(Err(error)) => {
                 sometimes("a client is refused", error.kind() == io::ErrorKind::ConnectionRefused);
                 judge(&plan, Went::Over);
-                continue;
             }
-            Err(_) => {
-                judge(&plan, Went::Vain);
-                continue;
-            }
-        };
-        let (duplex, replies) = (Duplex::new(stream, PIECE), Replies::new(nth));
-        Session { plan: &plan, score: &score, stream: nth, duplex, replies, asked: 0 }.run(visit).await;
+            Err(_) => judge(&plan, Went::Vain),
+        }
     }
 }
 
