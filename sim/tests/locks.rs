@@ -3,6 +3,7 @@ mod searches;
 
 use std::time::Duration;
 
+use lastref::cell::RaceCell;
 use lastref::sync::{Arc, Condvar, Mutex, RwLock};
 use lastref::{Engine, ViolationKind, thread};
 use searches::{ALL, clean, found};
@@ -64,5 +65,25 @@ fn a_wait_with_a_timeout_says_how_it_ended() {
         }
         drop(held);
         other.join();
+    });
+}
+
+#[test]
+fn a_lock_that_is_taken_again_orders_what_others_did_under_it() {
+    clean(&[Engine::Fiber], || {
+        let shared = std::sync::Arc::new((RwLock::new(()), RaceCell::new(0)));
+        let uses = |shared: &(RwLock<()>, RaceCell<u32>)| {
+            for _ in 0..2 {
+                let reading = shared.0.read();
+                shared.1.get();
+                drop(reading);
+                let _writing = shared.0.write();
+                shared.1.set(1);
+            }
+        };
+        let other = std::sync::Arc::clone(&shared);
+        let task = thread::spawn(move || uses(&other));
+        uses(&shared);
+        task.join();
     });
 }

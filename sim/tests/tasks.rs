@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc as StdArc, Mutex as StdMutex};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lastref::sync::{Arc, Mutex};
@@ -187,4 +187,35 @@ fn a_waker_that_panics_at_its_deadline_is_a_finding() {
         thread::sleep(Duration::from_secs(2));
     });
     assert_eq!(failure.expect_err("it panics").violation.message, "bomb");
+}
+
+/// Increments the value when it is woken.
+struct Counts(Arc<Mutex<u32>>);
+
+impl Wake for Counts {
+    fn wake(self: StdArc<Self>) {
+        *self.0.lock() += 1;
+    }
+}
+
+/// The alarm, which wakes on behalf of all timers, then waits for the lock. Another timer must not put it to sleep.
+#[test]
+fn a_waker_may_wait_for_a_lock_while_another_timer_is_set() {
+    Check::new("waker").schedules(200).run(|| {
+        let woken = Arc::new(Mutex::new(0));
+        let mut first = Box::pin(task::sleep(Duration::from_millis(10)));
+        let counts = Waker::from(StdArc::new(Counts(Arc::clone(&woken))));
+        assert!(first.as_mut().poll(&mut Context::from_waker(&counts)).is_pending());
+        let held = woken.lock();
+        let before = *held;
+        thread::sleep(Duration::from_millis(20));
+        let mut second = Box::pin(task::sleep(Duration::from_millis(5)));
+        assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(*held, before, "the waker waits");
+        drop(held);
+        while *woken.lock() == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
 }

@@ -303,7 +303,10 @@ fn a_write_over_another_tasks_access_is_a_race_and_inside_its_own_a_mistake() {
         .expect_err("the write comes while the read is under way");
     assert_eq!(failure.violation.kind, ViolationKind::DataRace, "{failure}");
     check_told(&[Engine::Fiber], &["`field`", "same task's access"], || {
-        let cell = RaceCell::named("field", 1);
+        let cell = Shared::new(RaceCell::named("field", 1));
+        // An access that has ended is not in progress.
+        let other = Shared::clone(&cell);
+        thread::spawn(move || _ = other.get()).join();
         cell.with(|_| cell.set(2));
     });
 }

@@ -43,8 +43,8 @@ fn main() {
     let mut page = String::from(HEADING);
     page.push_str(
         "\nWritten by `LASTREF_UPDATE=1 cargo bench --bench scenarios`: the fixed variant, strategy mix, one job, no run\n\
-         repeated. The engine is fiber, or turmoil for a scenario on the network. The benchmark is built as a project that\n\
-         depends on lastref is: package by package, with the system's allocator.\n\n\
+         repeated. The engine is fiber, or turmoil for a scenario on the network. The benchmark uses the\n\
+         system's allocator and is not optimised across packages, unlike the program `lastref`.\n\n\
          | scenario | runs | runs in a second of CPU time | ns a step |\n| --- | --: | --: | --: |\n",
     );
     for name in MEASURED {

@@ -23,7 +23,7 @@ impl Kernel {
             }
             let (id, key) = state.log.alarm_started();
             state.add_task(id, key, None);
-            state.alarm = Alarm { task: id, is_closing: false };
+            state.alarm = Alarm { task: id, ..Alarm::ABSENT };
             state.unfinished -= 1;
         }
         self.start(0, body, location);
@@ -43,10 +43,12 @@ impl Kernel {
             }
             let me = state.log.task;
             state.make_blocked(me);
+            state.alarm.awaits = true;
             state.set_alarm(deadline_ns);
         }
         self.block_current(ObjectId::NONE, location);
         let mut state = self.state.borrow_mut();
+        state.alarm.awaits = false;
         state.me().timed_out = false;
         state.alarm.is_started() && !state.alarm.is_closing
     }
@@ -54,12 +56,9 @@ impl Kernel {
 
 impl State {
     fn set_alarm(&mut self, deadline_ns: Option<u64>) {
-        let Alarm { task, .. } = self.alarm;
-        if !self.alarm.is_started() {
-            return;
-        }
-        // A ready alarm reads the earliest deadline before it sleeps again.
-        if !self.is_ready(task) && !self.is_finished(task) {
+        let Alarm { task, awaits, .. } = self.alarm;
+        // Otherwise the alarm reads the earliest deadline before it sleeps again.
+        if awaits && !self.is_ready(task) {
             self.unsleep(task);
             if let Some(deadline_ns) = deadline_ns {
                 self.put_to_sleep(task, deadline_ns);
@@ -69,12 +68,12 @@ impl State {
 
     /// Wakes the alarm so that it ends. Called once every other task has ended.
     pub(crate) fn close_alarm(&mut self) {
-        let Alarm { task, is_closing } = self.alarm;
+        let Alarm { task, is_closing, awaits } = self.alarm;
         if !self.alarm.is_started() || is_closing {
             return;
         }
         self.alarm.is_closing = true;
-        if !self.is_ready(task) && !self.is_finished(task) {
+        if awaits && !self.is_ready(task) {
             self.unsleep(task);
             self.make_ready(task);
         }

@@ -8,7 +8,7 @@
 use crate::record::TaskId;
 use crate::reset::Reset;
 
-/// Tasks whose counters have a fixed place: operations on these have no branch that depends on the number of tasks.
+/// Number of tasks whose counters have a fixed place. A join of these is a loop of constant length.
 const FEW: usize = 16;
 
 /// One counter per task.

@@ -56,7 +56,7 @@ pub(crate) struct Fibers {
     stacks: RefCell<Stacks>,
     /// The task whose code runs.
     running: Cell<TaskId>,
-    /// The stack of that code; `None` before the first task.
+    /// The stack of that code; `None` outside a run.
     current: Cell<Option<Stack>>,
     home: Home,
     /// This object itself, for the code at the base of each stack.
@@ -109,6 +109,8 @@ impl Fibers {
         self.current.set(Some(main));
         // SAFETY: this is the OS thread's own code, and the task was started in the line above.
         unsafe { self.home.leave(main.code()) };
+        // The stack becomes idle below, and may be freed.
+        self.current.set(None);
         self.stacks.borrow_mut().abandon();
     }
 

@@ -104,7 +104,9 @@ pub fn fold_name(state: u64, name: &str) -> u64 {
     fold(state, last)
 }
 
-/// The little-endian number of at most seven bytes. Two reads that may overlap are faster than a copy of variable length.
+/// The little-endian number of at most seven bytes.
+///
+/// Two reads that may overlap are faster than a copy of variable length.
 #[inline]
 fn short_word(bytes: &[u8]) -> u64 {
     let len = bytes.len();

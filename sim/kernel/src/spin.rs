@@ -85,15 +85,15 @@ fn may_change_nothing(kind: OpKind) -> bool {
 }
 
 fn is_same(one: Op, other: Op) -> bool {
-    one.kind == other.kind && one.object == other.object && is_same_line(one.location, other.location)
+    one.kind == other.kind && one.object == other.object && is_same_place(one.location, other.location)
 }
 
-fn is_same_line(one: &Location<'_>, other: &Location<'_>) -> bool {
+fn is_same_place(one: &Location<'_>, other: &Location<'_>) -> bool {
     std::ptr::eq(one, other) || is_copy(one, other)
 }
 
-/// Whether both are locations of one line. Where a function is instantiated twice, a build may hold the location of its
-/// line twice; the schedule would depend on the build if these were two lines.
+/// Whether both are locations of one call. Where a function is instantiated twice, a build may hold the location of its
+/// call twice; the schedule would depend on the build if these were two places.
 #[cold]
 fn is_copy(one: &Location<'_>, other: &Location<'_>) -> bool {
     let position = |location: &Location<'_>| (location.line(), location.column());
@@ -152,27 +152,37 @@ mod tests {
 
     #[test]
     fn a_loop_spins_after_reads_that_do_not_come_again_however_long_it_is() {
-        let places = [(); 200].map(|()| &*Box::leak(Box::new(*Location::caller())));
-        let nth = |nth: usize, place: usize| op(OpKind::Load, nth as u32, places[place]);
+        let here = Location::caller();
+        let nth = |nth: usize| op(OpKind::Load, nth as u32, here);
         for (before, round) in [(1, 3), (5, 16), (40, 17), (3, 100)] {
             let mut spin = Spin::default();
             for read in 0..before {
-                assert!(!spin.announce(nth(read, 0)));
+                assert!(!spin.announce(nth(read)));
             }
             let mut yields = 0;
             for _ in 0..40 {
-                yields += (0..round).filter(|place| spin.announce(nth(before + place, 1 + place))).count();
+                yields += (0..round).filter(|place| spin.announce(nth(before + place))).count();
             }
             assert!(yields >= 20, "{yields} rounds of {round} operations after {before} yield");
         }
     }
 
     #[test]
-    fn a_line_whose_location_a_build_holds_twice_is_one_line() {
+    fn a_place_whose_location_a_build_holds_twice_is_one_place() {
         let here = Location::caller();
         let copy = &*Box::leak(Box::new(*here));
         let mut spin = Spin::default();
         let spins = (0..20).map(|nth| spin.announce(op(OpKind::Load, 0, if nth % 2 == 0 { here } else { copy })));
         assert_eq!(spins.filter(|spins| *spins).count(), 20 - ROUNDS as usize);
+    }
+
+    #[test]
+    fn loads_of_one_object_at_two_places_are_two_operations_of_a_round() {
+        let (here, there) = (Location::caller(), Location::caller());
+        let mut spin = Spin::default();
+        for _ in 0..20 {
+            spin.announce(op(OpKind::Load, 0, here));
+            assert!(!spin.announce(op(OpKind::Load, 0, there)), "a round is counted once");
+        }
     }
 }

@@ -46,11 +46,13 @@ pub(crate) struct Alarm {
     pub(crate) task: TaskId,
     /// Every other task has finished, so the alarm must end.
     pub(crate) is_closing: bool,
+    /// It waits for its next deadline, and not for a lock that a waker takes.
+    pub(crate) awaits: bool,
 }
 
 impl Alarm {
     /// No alarm has started.
-    pub(crate) const ABSENT: Alarm = Alarm { task: TaskId(u32::MAX), is_closing: false };
+    pub(crate) const ABSENT: Alarm = Alarm { task: TaskId(u32::MAX), is_closing: false, awaits: false };
 
     pub(crate) fn is_started(self) -> bool {
         self.task != Alarm::ABSENT.task
@@ -63,7 +65,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) tasks: Vec<Task>,
     pub(crate) ready: TaskSet,
-    /// In the order of deadlines, the earliest last. Of sleepers with the same deadline, the first to sleep is the last.
+    /// By descending deadline. Of equal deadlines, the first to sleep is the last in the list.
     sleepers: Vec<Sleeper>,
     /// The total time by which sleepers that overtook ready tasks have advanced the clock.
     pub(crate) early_ns: u64,
@@ -303,6 +305,7 @@ impl State {
 
     /// Puts a blocked task to sleep until `deadline_ns`.
     pub(crate) fn put_to_sleep(&mut self, task: TaskId, deadline_ns: u64) {
+        debug_assert!(!self.sleeps(task), "invariant: a task sleeps once");
         let place = self.sleepers.partition_point(|sleeper| sleeper.deadline_ns > deadline_ns);
         self.sleepers.insert(place, Sleeper { deadline_ns, task });
     }

@@ -223,6 +223,26 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
 }
 
 #[test]
+fn sleepers_with_one_deadline_wake_in_the_order_in_which_they_fell_asleep() {
+    let kernel = kernel();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let own = Rc::clone(&order);
+    kernel.run(Setup { strategy: Box::new(Forced::new(&[])), ..setup(1, Keep::Hash) }, move || {
+        let tasks = [1, 2, 3].map(|number| {
+            let order = Rc::clone(&own);
+            let sleep = move || {
+                kernel.sleep(10, here());
+                order.borrow_mut().push(number);
+            };
+            kernel.spawn(None, sleep, here())
+        });
+        tasks.into_iter().for_each(|task| kernel.join(task, here()));
+    });
+    kernel.log(|log| log.finish(None, |_| None));
+    assert_eq!(*order.borrow(), [1, 2, 3]);
+}
+
+#[test]
 fn a_parker_keeps_one_permit() {
     let kernel = kernel();
     let taken = Rc::new(RefCell::new(Vec::new()));

@@ -26,7 +26,7 @@ pub(crate) struct LockState {
     /// Whether a writer that waits keeps further readers out while others read, as on Linux. std leaves this open.
     /// Drawn for the first reader.
     pub(crate) turns_readers_away: Option<bool>,
-    /// `None` before the first use while clocks are kept. Boxed, since a lock is smaller and sooner reset without them.
+    /// Created at the first use in a run that keeps clocks. Boxed: a lock without them is smaller and faster to reset.
     clocks: Option<Box<LockClocks>>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct LockState {
 pub(crate) struct LockClocks {
     /// Of the writers: readers and writers join it.
     pub(crate) writers: Clock,
-    /// The task of the last release by a writer, whose own clock contains that of the writers.
+    /// The last writer that released the lock. Its own clock contains `writers`.
     pub(crate) released_by: Option<TaskId>,
     /// Of the readers: only writers join it, since readers are not ordered among themselves.
     pub(crate) readers: Clock,

@@ -180,9 +180,17 @@ mod tests {
     fn the_next_run_finds_its_objects_new() {
         let mut objects = Objects::default();
         objects.add();
-        objects.lock(ObjectId(0)).holder = Some(TaskId(1));
+        let lock = objects.lock(ObjectId(0));
+        lock.holder = Some(TaskId(1));
+        lock.clocks().writers.tick(TaskId(1));
+        lock.clocks().readers.tick(TaskId(1));
+        lock.clocks().released_by = Some(TaskId(1));
         objects.clear();
         objects.add();
-        assert!(objects.lock(ObjectId(0)).admits(Mode::Exclusive));
+        let lock = objects.lock(ObjectId(0));
+        assert!(lock.admits(Mode::Exclusive));
+        let clocks = lock.clocks();
+        let counts = (clocks.writers.get(TaskId(1)), clocks.readers.get(TaskId(1)));
+        assert_eq!((counts, clocks.released_by), ((0, 0), None));
     }
 }

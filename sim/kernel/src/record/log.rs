@@ -199,9 +199,9 @@ impl Log {
         }
     }
 
-    /// Keeps an event. Reads the task and the step by itself: at the call they would be read as one word, also in runs
-    /// without events, and the processor would wait for the two stores that wrote it.
+    /// Keeps an event. Out of line, since most runs keep none.
     #[cold]
+    #[inline(never)]
     fn keep(&mut self, item: Item, location: &'static Location<'static>) {
         self.trace.events.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }

@@ -26,6 +26,7 @@ impl StrategyName {
     pub const URW: StrategyName = StrategyName::plain("urw");
 }
 
+/// The entry of a task without a count.
 const UNKNOWN: u32 = 0;
 
 /// The weighted walk.
@@ -93,7 +94,7 @@ impl Strategy for Urw {
             Ok(ready) => ready,
             Err(sleeper) => return sleeper,
         };
-        let weight = |task: TaskId| u64::from(self.remaining[task.index()].max(1));
+        let weight = |task: TaskId| u64::from(self.remaining[task.index()]);
         // The sleeper is the last candidate, and has been decided on.
         let total: u64 = view.ready.iter().map(weight).sum();
         let mut drawn = self.stream.below(total);
@@ -107,10 +108,9 @@ impl Strategy for Urw {
             }
             drawn -= weight;
         }
+        // The loop has ended at a ready task, and each of these has a count.
         let remaining = &mut self.remaining[next.index()];
-        if *remaining != UNKNOWN {
-            *remaining = remaining.saturating_sub(1).max(1);
-        }
+        *remaining = remaining.saturating_sub(1).max(1);
         chosen
     }
 }

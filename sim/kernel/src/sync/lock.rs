@@ -89,7 +89,8 @@ impl State {
         if self.clocks.are_kept() {
             let (clock, released) = (&mut self.clocks.of(me).own, lock.clocks());
             if is_writer {
-                // The writer joined this clock when it took the lock, and only it could change it since.
+                // The writer's clock contains this one: the writer joined it when it took the lock, or had assigned it
+                // itself. No other writer has released the lock since.
                 released.writers.assign(clock);
                 released.released_by = Some(me);
             } else if reader.is_some() {
