@@ -6,7 +6,8 @@
 
 pub use lastref::scenario::Variant;
 
-/// Makes the enumeration `Variant` of a component's file `variant.rs` the list of that component's variants.
+/// Implements [`Variant`](trait@Variant) for the enumeration `Variant` of a component's file `variant.rs`. The
+/// enumeration derives `strum::VariantArray` and `strum::IntoStaticStr`.
 macro_rules! variants {
     ($component:literal) => {
         impl $crate::Variant for Variant {

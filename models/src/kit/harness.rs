@@ -48,8 +48,12 @@ impl Tasks {
 
     /// Ends them, and waits for their ends.
     pub(crate) fn end(&self) {
-        self.0.lock().iter().for_each(Task::abort);
-        self.join();
+        // Taken first: `abort` wakes the task, and a waker must not run under the lock.
+        let tasks = self.0.take();
+        tasks.iter().for_each(Task::abort);
+        for task in tasks {
+            task.join();
+        }
     }
 }
 
@@ -61,9 +65,10 @@ pub(crate) fn bind(host: Host, port: u16) -> TcpListener {
     }
 }
 
-/// Runs a server on a host, and a new one after each restart of the host: the future of `serve`, with a listener at
-/// this port, which is bound before any client connects. A host that restarts while a connection of the earlier process
-/// still holds the port stays without a server.
+/// Runs a server on a host, and a new one after each restart of the host, also by `Network::heal`: the future of
+/// `serve`, with a listener at this port. The first listener is bound before any client connects. A later one is bound
+/// when the tasks of the crashed host have ended; if a connection still holds the port then, the host has no server
+/// until its next restart.
 pub(crate) fn install<F>(host: Host, port: u16, serve: impl Fn(TcpListener) -> F + Clone + Send + Sync + 'static)
 where
     F: Future<Output = ()> + Send,
@@ -76,8 +81,9 @@ where
                 Some(listener) => Ok(listener),
                 None => TcpListener::bind(host.address(port)).await,
             };
-            if let Ok(listener) = listener {
-                serve(listener).await;
+            match listener {
+                Ok(listener) => serve(listener).await,
+                Err(error) => lastref::note!("no server on port {port}: {error}"),
             }
         }
     });
@@ -105,7 +111,8 @@ pub(crate) fn wait_until<'a, T>(
     }
 }
 
-/// Waits until the condition holds, and looks once in each `glance`; returns false if it does not hold for so long.
+/// Waits until the condition holds, at most for `most`; checks it every `glance`. Returns false if the time has passed
+/// and the condition does not hold.
 pub(crate) fn holds_within(most: Duration, glance: Duration, condition: impl Fn() -> bool) -> bool {
     let end = Instant::now() + most;
     while !condition() {

@@ -22,10 +22,15 @@ pub(crate) fn answer(tag: Tag) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{TAG}: {}/{}\r\nContent-Length: 0\r\n\r\n", tag.peer, tag.request).into_bytes()
 }
 
-/// Removes the first message of this end from these bytes if it is complete, and returns the tag of its request.
+/// Removes the first message that this end has sent from these bytes if it is complete, and returns the tag of its
+/// request.
 pub(crate) fn take(end: End, unread: &mut Vec<u8>) -> Option<Tag> {
     let parsed = Head::parse(end, unread);
-    always("a peer receives only HTTP/1.1", parsed.is_ok());
+    let only_http = match end {
+        End::Client => "a server receives only HTTP/1.1",
+        End::Server => "a client receives only HTTP/1.1",
+    };
+    always(only_http, parsed.is_ok());
     let (length, head) = parsed.ok()??;
     unread.drain(..length);
     match end {

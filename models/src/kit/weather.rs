@@ -170,8 +170,8 @@ impl Event {
 }
 
 impl Star<'_> {
-    /// Executes the events in order; `restarted` starts the processes of a peer's host again. The futures of a crashed
-    /// host end with it.
+    /// Executes the events in order. After each restart of a host it calls `restarted` with the number of the peer, to
+    /// start processes that are not the host's software. A crash ends the futures of its host.
     pub(crate) fn pass(&self, events: &[Event], mut restarted: impl FnMut(usize)) {
         let mut is_down = vec![false; self.peers.len()];
         let peer = |number: usize| number % self.peers.len();

@@ -73,6 +73,7 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
         for ((host, steps), number) in hosts.peers[1..].iter().zip(&plan.clients).zip(0..) {
             clients.push(host.spawn("client", client::run(steps.clone(), number, server, plan.is_sound())));
         }
+        // Only the host of a `Peer` crashes, and the peer restarts with it.
         hosts.pass(&plan.weather.events, |_| ());
         plan.acts.iter().for_each(|act| self::act(*act, serving.as_ref(), asking.as_ref()));
         asking.into_iter().for_each(|asking| asking.end().fini());

@@ -76,7 +76,7 @@ struct Application {
     signals: Arc<Signals>,
 }
 
-/// The state of each task, before they start and after their ends.
+/// The state that each task owns while it runs. The main task has it before the tasks start and after they have ended.
 struct Machine {
     conductor: Conductor,
     driver: Driver,

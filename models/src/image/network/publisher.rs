@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::Frame;
 use super::publication::Publication;
-use crate::image::plan::NetPlan;
+use crate::image::plan::{Ending, NetPlan};
 
 /// Time for which a duty cycle waits for frames of the receiver.
 const CYCLE: Duration = Duration::from_millis(10);
@@ -49,6 +49,7 @@ pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, b
                 }
             }
             if publication.is_stopped(Instant::now(), patience) {
+                sometimes("a publisher dies without notice", life.ending == Ending::Die);
                 break;
             }
             sleep(RETRY * (1 << failed)).await;

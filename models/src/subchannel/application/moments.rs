@@ -65,6 +65,7 @@ impl ChannelAct {
 
     /// Reports that it found an attempt at that stage.
     pub(crate) fn finds(self, stage: Stage) {
+        /// The sentences of an act, one for each stage: scenarios name them in full.
         macro_rules! at_stages {
             ($act:literal) => {
                 [
@@ -118,6 +119,7 @@ impl End {
 
     /// Reports that it found a connection in that state.
     pub(crate) fn finds(self, moment: Moment) {
+        /// The sentences of an end, one for each state of the connection: scenarios name them in full.
         macro_rules! in_states {
             ($end:literal) => {
                 [

@@ -65,7 +65,7 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
             let proxy = hosts.middle.address(PROXY_PORT);
             visits.push(client.spawn("client", network_client::run(plan.clone(), number, proxy, Arc::clone(&score))));
         }
-        // The visits of a client end with its host.
+        // The server restarts with its host, also in `heal` below. The visits of a client end with its host.
         hosts.pass(&plan.weather.events, |_| ());
         plan.acts.iter().for_each(|act| proxy.act(*act));
         visits.join();
