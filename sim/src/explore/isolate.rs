@@ -65,6 +65,7 @@ pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
         eprintln!("lastref: {VARIABLE} is set, and is for processes that lastref starts itself: unset it");
         std::process::exit(2);
     };
+    end_with_parent();
     let report = find(&errand.origin.case)
         .map(|case| (case, errand))
         .map(|(case, errand)| in_process(&case, &errand.origin, errand.budget));
@@ -93,12 +94,21 @@ pub(super) fn explore_loom(case: &Case, origin: &Origin, budget: LoomBudget, ove
 
 fn start(errand: &LoomJob) -> std::io::Result<Child> {
     let errand = serde_json::to_string(errand).map_err(std::io::Error::other)?;
-    Command::new(own_program()?)
-        .env(VARIABLE, errand)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut command = Command::new(own_program()?);
+    command.env(VARIABLE, errand).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Ctrl-C goes to the whole process group of a terminal. It is for this process, which then ends the child; a child
+    // that ended first would look like a failure of the harness.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
+
+/// Ends this child when its parent ends in any way, which closes the pipe to it. The parent writes nothing.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(101);
+    });
 }
 
 /// The program of this process. A rebuild may replace its file during a long search. The path would then name the new
@@ -140,8 +150,6 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     let last_line = told.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     match serde_json::from_slice(last_line) {
         Ok(report) => report,
-        // Ctrl-C reaches the child too. The exploration was cut short, and its progress is unknown.
-        Err(_) if over() => Report::empty(),
         Err(_) => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             let errors = errors.and_then(|errors| errors.join().ok()).unwrap_or_default();

@@ -119,3 +119,64 @@ fn the_json_of_a_stopped_hunt_is_whole() {
     );
     assert_eq!(output.status.code(), Some(130));
 }
+
+/// What is seen of another process within ten seconds.
+#[cfg(target_os = "linux")]
+fn looks<T>(look: impl Fn() -> T) -> impl Iterator<Item = T> {
+    #[expect(clippy::disallowed_methods, reason = "other processes run in real time")]
+    let later = move || {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        look()
+    };
+    std::iter::repeat_with(later).take(1_000)
+}
+
+/// A search of one cell under loom that would take hours, in a process group of its own, and the process that explores
+/// it.
+#[cfg(target_os = "linux")]
+fn endless_under_loom() -> (Child, String) {
+    use std::os::unix::process::CommandExt;
+    // Its exploration takes far longer than this test.
+    const LONG: &str = "image/lookup_leaks_image";
+    let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
+    lastref.args(["run", LONG, "--engine", "loom", "--schedules", "1000000000"]).process_group(0);
+    let child = lastref.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
+    let tasks = format!("/proc/{}/task", child.id());
+    let explorer = || {
+        let tasks = std::fs::read_dir(&tasks).expect("it runs").flatten();
+        let mut children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        children.find_map(|children| children.split_whitespace().next().map(str::to_owned))
+    };
+    let explorer = looks(explorer).flatten().next().expect("it starts a process for loom");
+    (child, explorer)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_of_loom_is_ended_by_its_parent_only_and_always() {
+    let stops = |explorer: &str| {
+        let exists = || std::path::Path::new(&format!("/proc/{explorer}")).exists();
+        assert!(looks(exists).any(|exists| !exists), "it continues");
+    };
+    let kill = |signal: &str, whom: String| {
+        let killed = std::process::Command::new("kill").args([signal, "--", &whom]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "there is a `kill`");
+    };
+    // Ctrl-C on a terminal.
+    let (child, explorer) = endless_under_loom();
+    let statistics = std::fs::read_to_string(format!("/proc/{explorer}/stat")).expect("it runs");
+    // After the name: the state, the parent, the process group.
+    let group = statistics.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(2));
+    assert_eq!(group, Some(&*explorer), "it has a process group of its own");
+    kill("-INT", format!("-{}", child.id()));
+    let output = child.wait_with_output().expect("it was started here");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(!stdout.contains("harness failed"), "{stdout}");
+    assert_eq!(output.status.code(), Some(130), "{stdout}");
+    stops(&explorer);
+    // A death that leaves it no time.
+    let (mut child, explorer) = endless_under_loom();
+    kill("-KILL", child.id().to_string());
+    child.wait().expect("it was started here");
+    stops(&explorer);
+}
