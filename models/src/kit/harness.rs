@@ -41,9 +41,7 @@ impl Tasks {
 
     /// Waits for their ends.
     pub(crate) fn join(&self) {
-        for task in self.0.take() {
-            task.join();
-        }
+        join_all(self.0.take());
     }
 
     /// Ends them, and waits for their ends.
@@ -51,9 +49,13 @@ impl Tasks {
         // Taken first: `abort` wakes the task, and a waker must not run under the lock.
         let tasks = self.0.take();
         tasks.iter().for_each(Task::abort);
-        for task in tasks {
-            task.join();
-        }
+        join_all(tasks);
+    }
+}
+
+fn join_all(tasks: Vec<Task<()>>) {
+    for task in tasks {
+        task.join();
     }
 }
 

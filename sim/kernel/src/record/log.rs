@@ -193,9 +193,14 @@ impl Log {
     #[inline]
     pub(crate) fn operated_at(&mut self, op: Op) {
         self.progress.beat(op);
-        self.trace.operated(self.task, self.now_ns, op);
+        self.add(Item::Op { kind: op.kind, object: op.object }, op.location);
+    }
+
+    #[inline(always)]
+    fn add(&mut self, item: Item, location: &'static Location<'static>) {
+        self.trace.fold(self.task, self.now_ns, &item, location);
         if self.trace.is_recording() {
-            self.keep(Item::Op { kind: op.kind, object: op.object }, op.location);
+            self.keep(item, location);
         }
     }
 
@@ -210,10 +215,7 @@ impl Log {
     #[inline(always)]
     pub fn record(&mut self, item: Item, location: &'static Location<'static>) {
         let location = self.place(location);
-        self.trace.happened(self.task, self.now_ns, &item, location);
-        if self.trace.is_recording() {
-            self.keep(item, location);
-        }
+        self.add(item, location);
     }
 
     /// Adds a note to the events, if they are kept. A note repeats information of other events, so it is not part of

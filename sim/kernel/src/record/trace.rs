@@ -5,7 +5,7 @@
 use std::panic::Location;
 
 use super::custody::Custody;
-use super::op::{ObjectId, Op, OpKind, TaskId};
+use super::op::{ObjectId, OpKind, TaskId};
 use super::run::Keep;
 use super::violation::Violation;
 use crate::seed::{fold, fold_name, fold_str, mix};
@@ -97,36 +97,20 @@ impl Trace {
         self.hash = fold_str(fold_str(self.hash, &violation.property), &violation.message);
     }
 
-    /// Adds an operation, the most frequent event, to the hash.
-    #[inline]
-    pub(crate) fn operated(&mut self, task: TaskId, now_ns: u64, op: Op) {
-        self.fold(task, now_ns, operation_digest(op.kind, op.object), op.location);
-    }
-
-    /// Adds any other event to the hash.
+    /// Adds an event to the hash.
     #[inline(always)]
-    pub(crate) fn happened(&mut self, task: TaskId, now_ns: u64, item: &Item, location: &Location<'_>) {
-        self.fold(task, now_ns, item.digest(), location);
-    }
-
-    #[inline]
-    fn fold(&mut self, task: TaskId, now_ns: u64, digest: u64, location: &Location<'_>) {
+    pub(crate) fn fold(&mut self, task: TaskId, now_ns: u64, item: &Item, location: &Location<'_>) {
         let place = (u64::from(location.line()) << 32) | u64::from(location.column());
         let who = (u64::from(task.0) << 32) | location.file().len() as u64;
-        self.hash = fold(fold(self.hash, who ^ place.rotate_left(21)), digest ^ now_ns.rotate_left(17));
+        self.hash = fold(fold(self.hash, who ^ place.rotate_left(21)), item.digest() ^ now_ns.rotate_left(17));
     }
-}
-
-#[inline]
-fn operation_digest(kind: OpKind, object: ObjectId) -> u64 {
-    ((kind as u64) << 32) | u64::from(object.0)
 }
 
 impl Item {
     #[inline(always)]
     fn digest(&self) -> u64 {
         match self {
-            Item::Op { kind, object } => operation_digest(*kind, *object),
+            Item::Op { kind, object } => ((*kind as u64) << 32) | u64::from(object.0),
             Item::Custody(custody) => custody.digest(),
             Item::Transition { machine, index, from, to } => [machine, from, to]
                 .into_iter()
